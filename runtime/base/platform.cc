@@ -1,0 +1,153 @@
+#include "runtime/base/platform.h"
+
+#include <sys/utsname.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace cairn {
+namespace {
+
+bool IsKnownOs(string_view os) {
+  for (string_view known :
+       {"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux",
+        "nacl", "netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos"}) {
+    if (os == known) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool IsPlatformWord(string_view word) {
+  for (const char c : word) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') {
+      return false;
+    }
+  }
+  return !word.empty();
+}
+
+// The number of a variant such as "v7"; -1 when it has none.
+int VariantLevel(string_view variant) {
+  int level = -1;
+  if (absl::StartsWith(variant, "v") && absl::SimpleAtoi(variant.substr(1), &level)) {
+    return level;
+  }
+  return -1;
+}
+
+}  // namespace
+
+Platform Platform::Host() {
+  utsname name;
+  ::uname(&name);
+  return Platform{.os = "linux", .architecture = name.machine}.Normalized();
+}
+
+Platform Platform::Normalized() const {
+  Platform out = *this;
+  out.os = absl::AsciiStrToLower(os);
+  if (out.os == "macos") {
+    out.os = "darwin";
+  }
+  out.architecture = absl::AsciiStrToLower(architecture);
+  out.variant = absl::AsciiStrToLower(variant);
+  if (out.architecture == "x86_64" || out.architecture == "x86-64") {
+    out.architecture = "amd64";
+  } else if (out.architecture == "i386" || out.architecture == "i686") {
+    out.architecture = "386";
+    out.variant.clear();
+  } else if (out.architecture == "aarch64") {
+    out.architecture = "arm64";
+  } else if (out.architecture == "armhf") {
+    out.architecture = "arm";
+    out.variant = "v7";
+  } else if (out.architecture == "armel") {
+    out.architecture = "arm";
+    out.variant = "v6";
+  }
+  if (out.architecture == "amd64" && out.variant == "v1") {
+    out.variant.clear();
+  }
+  if (out.architecture == "arm64" && (out.variant == "v8" || out.variant == "8")) {
+    out.variant.clear();
+  }
+  if (out.architecture == "arm") {
+    if (out.variant.empty() || out.variant == "7") {
+      out.variant = "v7";
+    } else if (out.variant.size() == 1) {
+      out.variant = absl::StrCat("v", out.variant);
+    }
+  }
+  return out;
+}
+
+StatusOr<Platform> Platform::Parse(string_view text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, '/');
+  std::string os = parts[0];
+  std::string os_version;
+  if (const size_t open = os.find('('); open != std::string::npos && os.ends_with(")")) {
+    os_version = os.substr(open + 1, os.size() - open - 2);
+    os.resize(open);
+  }
+  bool words = parts.size() <= 3 && IsPlatformWord(os);
+  for (size_t i = 1; i < parts.size(); ++i) {
+    words = words && IsPlatformWord(parts[i]);
+  }
+  if (!words) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text,
+                     "\": platform specifier component must match "
+                     "\"^[A-Za-z0-9_.-]+(?:\\([A-Za-z0-9_.%-]*(?:\\+[A-Za-z0-9_.%-]+)*\\))?$\": "
+                     "invalid argument"));
+  }
+  const Platform host = Host();
+  Platform platform{.os = os, .os_version = os_version};
+  if (parts.size() == 1) {
+    if (IsKnownOs(absl::AsciiStrToLower(os)) || absl::AsciiStrToLower(os) == "macos") {
+      platform.architecture = host.architecture;
+      platform.variant = host.variant;
+    } else {
+      platform.os = host.os;
+      platform.architecture = os;
+    }
+  } else {
+    platform.architecture = parts[1];
+    if (parts.size() == 3) {
+      platform.variant = parts[2];
+    }
+  }
+  return platform.Normalized();
+}
+
+std::string Platform::ToString() const {
+  std::string out = os;
+  if (!os_version.empty()) {
+    absl::StrAppend(&out, "(", os_version, ")");
+  }
+  absl::StrAppend(&out, "/", architecture);
+  if (!variant.empty()) {
+    absl::StrAppend(&out, "/", variant);
+  }
+  return out;
+}
+
+bool Platform::Accepts(const Platform& image) const {
+  const Platform want = Normalized();
+  const Platform have = image.Normalized();
+  if (want.os != have.os || want.architecture != have.architecture) {
+    return false;
+  }
+  if (want.variant == have.variant) {
+    return true;
+  }
+  const int want_level = VariantLevel(want.variant.empty() ? "v8" : want.variant);
+  const int have_level = VariantLevel(have.variant.empty() ? "v1" : have.variant);
+  return (want.architecture == "arm" || want.architecture == "amd64") && have_level <= want_level;
+}
+
+}  // namespace cairn
