@@ -1,0 +1,59 @@
+// The algebra of trees: apply, diff, merge, look up, digest a selection. Every function reads only
+// the directories on the paths that differ; no file content is read.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/tree/directory.h"
+#include "cache/tree/tree_store.h"
+
+namespace cairn::tree {
+
+// What `delta` makes of `base`: Apply(base, Diff(base, upper)) == upper.
+StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta);
+
+// The delta that makes `upper` of `lower`; nullopt when they are equal. Directories on the way to a
+// change are in it with upper's metadata, as an overlay file system would have copied them up.
+StatusOr<std::optional<TreeRef>> Diff(TreeStore& store, const TreeRef& lower, const TreeRef& upper);
+
+// A file, directory or link found in a tree.
+struct Found {
+  std::string path;  // where it is after following links on the way, "" for the root
+  Entry entry;       // the root has an empty name
+};
+
+// Finds `path` ("/" or "" is the root; "..", never above the root). Symlinks on the way are
+// followed within the tree; the last component only when `follow`. kNotFound when absent; loops of
+// more than 255 links are kInvalidArgument.
+StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, bool follow);
+
+// Visits every entry below `root` in the order of a layer: a directory before its entries, siblings
+// by name. `path` has no leading slash. `directory` is the decoded child when the entry is one. A
+// visit that returns kStop ends the walk, kSkip does not descend.
+enum class Visit { kContinue, kSkip, kStop };
+Status Walk(TreeStore& store, const TreeRef& root,
+            const std::function<StatusOr<Visit>(const std::string& path, const Entry& entry,
+                                                const Directory* directory)>& visit);
+
+// Which part of an input tree a step depends on.
+struct Selection {
+  // Paths as written by the user, "/" for everything. With `wildcards`, each may be a Go
+  // filepath.Match pattern.
+  std::vector<std::string> paths = {"/"};
+  bool wildcards = false;
+  bool follow = true;  // follow a link that is the last component
+  // moby patternmatcher lists relative to each matched directory; empty include means all.
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  friend bool operator==(const Selection&, const Selection&) = default;
+};
+
+// The content digest of what `selection` names, with the names matched: equal when a copy of it
+// would be equal but for mtimes. A path that is absent and no pattern is kNotFound: "\"/x\": not
+// found".
+StatusOr<Digest> ContentDigest(TreeStore& store, const TreeRef& root, const Selection& selection);
+
+}  // namespace cairn::tree

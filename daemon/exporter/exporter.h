@@ -1,0 +1,56 @@
+// Exporter: writes a build's result somewhere: the image store, a registry, an archive or directory
+// at the client. One Exporter per type (BuildKit's names: image, oci, docker, local, tar); Resolve
+// reads a request's attributes into an Export that is run once.
+//
+// Exporters are thread-safe; an Export is used by one thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/layer/chain.h"
+#include "daemon/session/session_group.h"
+#include "daemon/solver/frontend.h"
+#include "daemon/solver/progress.h"
+
+namespace cairn::exporter {
+
+// A frontend's result with every ref solved. A nullopt chain is scratch.
+struct SolvedResult {
+  std::optional<std::optional<layer::Chain>> single;
+  std::map<std::string, std::optional<layer::Chain>> by_platform;
+  std::map<std::string, std::string> metadata;
+};
+
+struct ExportContext {
+  int index = 0;  // position in the request's exporter list: the id on the session
+  std::string session_id;
+  session::SessionGroup& sessions;
+  solver::VertexReporter& reporter;
+  gc::Lease& lease;
+  CancelToken cancel;
+};
+
+class Export {
+ public:
+  virtual ~Export() = default;
+  // Vertex name: "exporting to image".
+  virtual std::string name() const = 0;
+  // Returns the exporter response keys ("containerimage.digest", ...).
+  virtual StatusOr<std::map<std::string, std::string>> Run(const SolvedResult& result,
+                                                           ExportContext& context) = 0;
+};
+
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+  // Unknown attributes are passed on as metadata or ignored, as BuildKit does; malformed values are
+  // kInvalidArgument.
+  virtual StatusOr<std::unique_ptr<Export>> Resolve(
+      const std::map<std::string, std::string>& attributes) = 0;
+};
+
+}  // namespace cairn::exporter

@@ -1,0 +1,30 @@
+// Ref: a filesystem state that a frontend has described and that is solved when somebody needs it.
+//
+// Thread-safe; shared by everybody who holds it. A Ref keeps its build's graph loaded.
+#pragma once
+
+#include <memory>
+
+#include "cache/layer/chain.h"
+#include "proto/ops.pb.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/status.h"
+
+namespace cairn::solver {
+
+class Ref {
+ public:
+  virtual ~Ref() = default;
+
+  // Solves it, once for all callers; a failure stays. An error carries the vertex and its source
+  // lines.
+  virtual StatusOr<layer::Chain> Evaluate(const CancelToken& cancel) = 0;
+
+  // The definition that made it, as sent.
+  virtual const pb::Definition& definition() const = 0;
+};
+
+// A null RefPtr is scratch: an empty result, legal everywhere a Ref is.
+using RefPtr = std::shared_ptr<Ref>;
+
+}  // namespace cairn::solver
