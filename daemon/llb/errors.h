@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "proto/errdefs.pb.h"
+#include "proto/error_details.pb.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/status.h"
 
