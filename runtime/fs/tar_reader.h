@@ -3,8 +3,9 @@
 // Formats: V7, USTAR and PAX (POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended
 // Header"), GNU long names, base-256 numbers and sparse files (GNU tar manual, "Tar Internals").
 // Global pax headers are skipped, as container runtimes do. Names and attribute values are the
-// archive's bytes, neither converted nor normalised. What two parsers could read differently is
-// refused: bad checksums, pax records whose length lies, negative or contradictory sizes.
+// archive's bytes, neither converted nor normalised. Bad checksums, pax records whose length
+// lies, negative numbers and sparse maps that do not add up are refused. As in Go's archive/tar,
+// links, devices and directories have no data whatever their size says.
 //
 // Errors: kInvalidArgument for a bad or truncated archive, kResourceExhausted beyond a limit (both
 // name the entry), else the source's own. Not thread-safe.
