@@ -107,6 +107,7 @@ class ProgressLog {
 
  private:
   struct State;
+  class Reader;
   const Clock& clock_;
   std::unique_ptr<State> state_;
 };
