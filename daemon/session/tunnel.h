@@ -1,0 +1,28 @@
+// The tunnel: an HTTP/2 connection inside the Session call, on which the daemon is the client.
+//
+// One end of a socket pair belongs to a gRPC channel; two pumps move bytes between the other end
+// and the outer stream. A full socket stops the reading of the outer stream, and a slow outer
+// stream stops the reading of the socket, so flow control reaches from end to end.
+#pragma once
+
+#include <memory>
+
+#include "daemon/session/byte_stream.h"
+#include "daemon/session/session.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/status.h"
+
+namespace cairn::session {
+
+struct Tunnel {
+  UniqueFd pump_end;
+  std::shared_ptr<grpc::Channel> channel;
+};
+
+StatusOr<Tunnel> OpenTunnel();
+
+// Moves bytes until the stream or `session` ends; when it returns, the session is closed and
+// nothing of the pumps runs any more. Uses the calling thread and one more.
+void PumpTunnel(int pump_end, Session& session, ByteStream& stream);
+
+}  // namespace cairn::session
