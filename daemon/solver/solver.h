@@ -15,6 +15,7 @@
 #include "cache/steps/step_table.h"
 #include "daemon/session/session_group.h"
 #include "daemon/solver/entitlements.h"
+#include "daemon/solver/log_clipper.h"
 #include "daemon/solver/op.h"
 #include "daemon/solver/progress.h"
 #include "daemon/solver/ref.h"
@@ -31,6 +32,7 @@ struct SolverOptions {
   session::SessionManager& sessions;
   const Clock& clock;
   Logger& log;
+  LogLimits log_limits = {};
   int slots = 0;    // process steps at once; 0 = number of processors
   int workers = 0;  // threads for everything else; 0 = a default
 };

@@ -31,7 +31,7 @@ T For(const VertexEvent& identity, T event) {
 
 void VertexProgress::AddListener(std::shared_ptr<ProgressLog> log, VertexEvent vertex) {
   MutexLock lock(mu_);
-  Add({std::move(log), std::move(vertex)});
+  Add({.log = std::move(log), .vertex = std::move(vertex)});
 }
 
 void VertexProgress::Add(const Listener& listener) {
@@ -69,9 +69,34 @@ void VertexProgress::AddListenersOf(const VertexProgress& follower) {
     listeners = follower.listeners_;
   }
   MutexLock lock(mu_);
-  for (const Listener& listener : listeners) {
+  for (Listener& listener : listeners) {
+    listener.follows = true;
     Add(listener);
   }
+}
+
+void VertexProgress::ReleaseFollowers() {
+  const absl::Time now = clock_.Now();
+  MutexLock lock(mu_);
+  for (const Listener& listener : listeners_) {
+    if (listener.follows && started_) {
+      VertexEvent event = listener.vertex;
+      event.started = started_;
+      event.completed = now;
+      listener.log->Write(event);
+    }
+  }
+  listeners_.erase(std::remove_if(listeners_.begin(), listeners_.end(),
+                                  [](const Listener& listener) { return listener.follows; }),
+                   listeners_.end());
+}
+
+void VertexProgress::ForgetJournal() {
+  MutexLock lock(mu_);
+  intervals_.clear();
+  statuses_.clear();
+  logs_.clear();
+  warnings_.clear();
 }
 
 void VertexProgress::TellVertex(const VertexEvent& event) {

@@ -29,6 +29,8 @@ class VertexProgress final : public VertexReporter {
   // What other vertices are told is told here too, under their own identities, until this one ends:
   // they wait for the same work.
   void AddListenersOf(const VertexProgress& follower);
+  // Undoes AddListenersOf: the others have to do the work themselves. What they were told is ended.
+  void ReleaseFollowers();
 
   void Start();
   // Ends the interval; an empty `error` is success. Without an interval only an error shows up (as
@@ -36,6 +38,8 @@ class VertexProgress final : public VertexReporter {
   void Finish(const std::string& error);
   // The result was there: an interval of no length, marked cached.
   void FinishCached();
+  // Nothing more will happen: who joins from now on is not told what did.
+  void ForgetJournal();
 
   void Status(StatusEvent event) override;
   void Log(int stream, string_view data) override;
@@ -45,6 +49,7 @@ class VertexProgress final : public VertexReporter {
   struct Listener {
     std::shared_ptr<ProgressLog> log;
     VertexEvent vertex;
+    bool follows = false;
   };
 
   void TellVertex(const VertexEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -1,0 +1,83 @@
+#include "daemon/solver/build_state.h"
+
+#include <utility>
+
+#include "daemon/llb/graph.h"
+#include "daemon/solver/scheduler.h"
+#include "daemon/solver/vertex_progress.h"
+
+namespace cairn::solver {
+namespace {
+
+class LoadedRef final : public Ref {
+ public:
+  LoadedRef(std::shared_ptr<BuildState> build, StepEdge target, pb::Definition definition)
+      : build_(std::move(build)), target_(target), definition_(std::move(definition)) {}
+
+  StatusOr<layer::Chain> Evaluate(const CancelToken& cancel) override {
+    {
+      MutexLock lock(mu_);
+      if (result_) {
+        return *result_;
+      }
+    }
+    StatusOr<layer::Chain> result = build_->scheduler().Evaluate(build_, target_, cancel);
+    if (!absl::IsCancelled(result.status())) {
+      MutexLock lock(mu_);
+      result_ = result;
+    }
+    return result;
+  }
+
+  const pb::Definition& definition() const override { return definition_; }
+
+ private:
+  const std::shared_ptr<BuildState> build_;  // shared: a ref may outlive its build
+  const StepEdge target_;
+  const pb::Definition definition_;
+  Mutex mu_;
+  std::optional<StatusOr<layer::Chain>> result_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+BuildState::BuildState(JobOptions options, Scheduler& scheduler, gc::Ledger& ledger,
+                       const Clock& clock)
+    : options_(std::move(options)),
+      scheduler_(scheduler),
+      clock_(clock),
+      sessions_(options_.session_ids),
+      progress_(std::make_shared<ProgressLog>(clock)),
+      lease_(ledger.NewLease()) {}
+
+StatusOr<RefPtr> BuildState::Load(const pb::Definition& definition) {
+  ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::LoadOrScratch(definition));
+  if (!graph.target()) {
+    return RefPtr();
+  }
+  ASSIGN_OR_RETURN(const StepEdge target, scheduler_.Load(shared_from_this(), graph));
+  return RefPtr(std::make_shared<LoadedRef>(shared_from_this(), target, definition));
+}
+
+Status BuildState::RunVertex(const Digest& digest, const std::string& name,
+                             const std::function<Status(VertexReporter&)>& work) {
+  RETURN_IF_ERROR(cancel_.token().Check());
+  VertexProgress progress(clock_, {.max_bytes = -1, .bytes_per_second = -1});
+  VertexEvent announcement{.digest = digest};
+  announcement.name = name;
+  progress_->Write(announcement);
+  progress.AddListener(progress_, announcement);
+  progress.Start();
+  const Status status = work(progress);
+  progress.Finish(absl::IsCancelled(status) ? "context canceled" : std::string(status.message()));
+  return status;
+}
+
+void BuildState::End() {
+  cancel_.Cancel();
+  scheduler_.Unload(shared_from_this());
+  progress_->Close();
+  lease_.reset();
+}
+
+}  // namespace cairn::solver

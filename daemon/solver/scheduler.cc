@@ -1,0 +1,652 @@
+#include "daemon/solver/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/solver/vertex_errors.h"
+#include "proto/ops.pb.h"
+#include "runtime/base/thread_pool.h"
+
+namespace cairn::solver {
+namespace {
+
+constexpr size_t kMaxRememberedDurations = 10'000;
+
+VertexEvent Announcement(const llb::Vertex& vertex) {
+  VertexEvent event{.digest = vertex.digest};
+  for (const llb::Edge& input : vertex.inputs) {
+    event.inputs.push_back(input.vertex);
+  }
+  event.name = vertex.name;
+  if (vertex.metadata->has_progress_group()) {
+    event.progress_group = vertex.metadata->progress_group();
+  }
+  return event;
+}
+
+// What two builds' vertices must have in common to be one step: the op's bytes, what is ignored of
+// the cache at and below it, and the session when the op reads from whichever session there is.
+Digest IdentityOf(const llb::Vertex& vertex, const std::vector<Digest>& inputs,
+                  const BuildState& build) {
+  std::string salt;
+  if (vertex.metadata->ignore_cache()) {
+    salt = "ignore-cache\n";
+  }
+  if (vertex.op->has_source() && absl::StartsWith(vertex.op->source().identifier(), "local://") &&
+      vertex.op->source().attrs().count("local.session") == 0 && !build.session_group().empty()) {
+    absl::StrAppend(&salt, "session ", build.session_group().ids().front(), "\n");
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] != vertex.inputs[i].vertex) {
+      absl::StrAppend(&salt, "input ", i, " ", inputs[i].hex(), "\n");
+    }
+  }
+  return salt.empty() ? vertex.digest : Digest::Of(absl::StrCat(vertex.digest.hex(), "\n", salt));
+}
+
+Status CheckEntitlements(const llb::Vertex& vertex, const Entitlements& entitlements) {
+  if (!vertex.op->has_exec()) {
+    return absl::OkStatus();
+  }
+  const pb::ExecOp& exec = vertex.op->exec();
+  if (exec.network() == pb::HOST) {
+    RETURN_IF_ERROR(entitlements.Require(Entitlement::kNetworkHost));
+  }
+  if (exec.security() == pb::INSECURE) {
+    RETURN_IF_ERROR(entitlements.Require(Entitlement::kSecurityInsecure));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// A vertex on its way into the plan.
+struct Scheduler::Draft {
+  Digest identity;
+  std::shared_ptr<const llb::Vertex> vertex;
+  std::unique_ptr<Op> op;
+  std::vector<StepEdge> inputs;
+};
+
+// What a worker uses of the builds that want the step, as it was when the action began.
+struct Scheduler::Attempt {
+  // Shared: the build may end while another one keeps the step going.
+  std::shared_ptr<BuildState> build;
+  session::SessionGroup sessions;
+  Entitlements entitlements;
+  CancelToken cancel;
+
+  OpContext ContextFor(Step& step) {
+    return {.cancel = cancel,
+            .reporter = step.progress,
+            .sessions = sessions,
+            .entitlements = entitlements,
+            .lease = *step.lease,
+            .job = *build};
+  }
+};
+
+// Where a caller of Evaluate waits; shared with the request.
+struct Scheduler::Waiter {
+  Mutex mu;
+  CondVar changed;
+  std::optional<StatusOr<layer::Chain>> result ABSL_GUARDED_BY(mu);
+
+  // The first result stays.
+  void Set(StatusOr<layer::Chain> value) {
+    MutexLock lock(mu);
+    if (!result) {
+      result = std::move(value);
+      changed.NotifyAll();
+    }
+  }
+
+  StatusOr<layer::Chain> Wait() {
+    MutexLock lock(mu);
+    while (!result) {
+      changed.Wait(mu);
+    }
+    return *result;
+  }
+};
+
+Scheduler::Scheduler(Options options)
+    : options_(std::move(options)),
+      plan_(options_.slots),
+      workers_(std::make_unique<WorkerPool>("solver", options_.workers)),
+      thread_(StartThread("scheduler", [this] { Loop(); })) {}
+
+Scheduler::~Scheduler() {
+  workers_.reset();  // answers that are under way still reach the thread
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  thread_.join();
+}
+
+void Scheduler::Post(std::function<void()> event) {
+  MutexLock lock(mu_);
+  mailbox_.push_back(std::move(event));
+  changed_.NotifyAll();
+}
+
+void Scheduler::Call(const std::function<void()>& event) {
+  Mutex mu;
+  CondVar changed;
+  bool done = false;
+  Post([&] {
+    event();
+    MutexLock lock(mu);
+    done = true;
+    changed.NotifyAll();
+  });
+  MutexLock lock(mu);
+  while (!done) {
+    changed.Wait(mu);
+  }
+}
+
+void Scheduler::Loop() {
+  while (true) {
+    std::function<void()> event;
+    {
+      MutexLock lock(mu_);
+      while (mailbox_.empty() && !stopping_) {
+        changed_.Wait(mu_);
+      }
+      if (mailbox_.empty()) {
+        return;
+      }
+      event = std::move(mailbox_.front());
+      mailbox_.pop_front();
+    }
+    event();
+    CarryOut();
+    if (!forgotten_.empty()) {
+      // Leases and operations may do I/O when they go. Shared because a task must be copyable.
+      auto forgotten = std::make_shared<std::vector<std::unique_ptr<Step>>>(std::move(forgotten_));
+      forgotten_.clear();
+      if (workers_ != nullptr) {
+        workers_->Post([forgotten] { forgotten->clear(); });
+      }
+    }
+  }
+}
+
+StatusOr<std::vector<Scheduler::Draft>> Scheduler::MakeDrafts(const BuildState& build,
+                                                              const llb::Graph& graph) {
+  std::vector<Draft> drafts;
+  absl::flat_hash_map<Digest, Digest> identities;
+  for (const auto& vertex : graph.vertices()) {
+    Status allowed = CheckEntitlements(*vertex, build.options().entitlements);
+    if (!allowed.ok()) {
+      return WithVertexDetails(std::move(allowed), *vertex);
+    }
+    std::vector<Digest> inputs;
+    for (const llb::Edge& input : vertex->inputs) {
+      inputs.push_back(identities.at(input.vertex));
+    }
+    const Digest identity = IdentityOf(*vertex, inputs, build);
+    identities.insert_or_assign(vertex->digest, identity);
+    auto op = options_.make_op(*vertex);
+    if (!op.ok()) {
+      return WithVertexDetails(op.status(), *vertex);
+    }
+    drafts.push_back({.identity = identity, .vertex = vertex, .op = *std::move(op)});
+  }
+  return drafts;
+}
+
+StatusOr<StepEdge> Scheduler::Load(const std::shared_ptr<BuildState>& build,
+                                   const llb::Graph& graph) {
+  RETURN_IF_ERROR(build->cancel().Check());
+  ASSIGN_OR_RETURN(std::vector<Draft> drafts, MakeDrafts(*build, graph));
+  for (auto it = drafts.rbegin(); it != drafts.rend(); ++it) {
+    build->progress().Write(Announcement(*it->vertex));
+  }
+  StepEdge target{.output = graph.target()->index};
+  Call([&] {
+    absl::flat_hash_map<Digest, Plan::StepId> ids;  // by vertex
+    for (Draft& draft : drafts) {
+      for (const llb::Edge& input : draft.vertex->inputs) {
+        draft.inputs.push_back({.step = ids.at(input.vertex), .output = input.index});
+      }
+      const Digest vertex = draft.vertex->digest;
+      ids[vertex] = Intern(draft, build).id;
+    }
+    target.step = ids.at(graph.target()->vertex);
+  });
+  return target;
+}
+
+// The step for `draft`: one that another build has, unless it has failed or hangs on one that had.
+Step& Scheduler::Intern(Draft& draft, const std::shared_ptr<BuildState>& build) {
+  const auto found = index_.find(draft.identity);
+  Step* step = found == index_.end() ? nullptr : &StepOf(found->second);
+  if (step != nullptr &&
+      (plan_.state(step->id) == Plan::State::kFailed || step->inputs != draft.inputs)) {
+    step = nullptr;
+  }
+  if (step == nullptr) {
+    Plan::StepOptions options{.ignore_cache = draft.vertex->metadata->ignore_cache(),
+                              .takes_slot = draft.op->takes_slot()};
+    for (const StepEdge& input : draft.inputs) {
+      options.inputs.push_back(input.step);
+    }
+    const auto remembered = durations_.find(draft.vertex->name);
+    if (remembered != durations_.end()) {
+      options.expected = remembered->second;
+    }
+    auto made = std::make_unique<Step>(options_.clock, options_.log_limits);
+    step = made.get();
+    step->id = plan_.Add(std::move(options));
+    step->identity = draft.identity;
+    step->vertex = draft.vertex;
+    step->inputs = draft.inputs;
+    step->op = std::move(draft.op);
+    steps_[step->id] = std::move(made);
+    index_[draft.identity] = step->id;
+  }
+  if (std::find(step->builds.begin(), step->builds.end(), build) == step->builds.end()) {
+    step->builds.push_back(build);
+    VertexEvent event = Announcement(*draft.vertex);
+    step->progress.AddListener(build->shared_progress(), event);
+    if (step->done) {
+      event.started = options_.clock.Now();
+      event.completed = event.started;
+      event.cached = true;
+      build->progress().Write(event);
+    }
+  }
+  return *step;
+}
+
+void Scheduler::Want(const Request& request, Plan::RequestId* id) {
+  *id = Plan::RequestId{++last_request_};
+  const auto found = steps_.find(request.target.step);
+  const bool loaded =
+      found != steps_.end() &&
+      std::count(found->second->builds.begin(), found->second->builds.end(), request.build) > 0;
+  if (!loaded) {
+    request.waiter->Set(absl::CancelledError("context canceled"));
+    return;
+  }
+  requests_.emplace(*id, request);
+  plan_.Want(*id, request.target.step);
+}
+
+StatusOr<layer::Chain> Scheduler::Evaluate(const std::shared_ptr<BuildState>& build,
+                                           const StepEdge& target, const CancelToken& cancel) {
+  const auto waiter = std::make_shared<Waiter>();
+  const auto id = std::make_shared<Plan::RequestId>();
+  Post([this, build, target, waiter, id] {
+    Want({.build = build, .target = target, .waiter = waiter}, id.get());
+  });
+  const CancelToken build_cancel = build->cancel();
+  const CancelCallback on_cancel(cancel, [&] { waiter->Set(cancel.Check()); });
+  const CancelCallback on_end(build_cancel, [&] { waiter->Set(build_cancel.Check()); });
+  StatusOr<layer::Chain> result = waiter->Wait();
+  if (absl::IsCancelled(result.status())) {
+    Post([this, id] {
+      plan_.Drop(*id);
+      requests_.erase(*id);
+    });
+  }
+  return result;
+}
+
+void Scheduler::Unload(const std::shared_ptr<BuildState>& build) {
+  std::vector<std::unique_ptr<Step>> forgotten;
+  Call([&] {
+    std::vector<Plan::RequestId> dropped;
+    for (const auto& [id, request] : requests_) {
+      if (request.build == build) {
+        request.waiter->Set(absl::CancelledError("context canceled"));
+        dropped.push_back(id);
+      }
+    }
+    for (const Plan::RequestId id : dropped) {
+      plan_.Drop(id);
+      requests_.erase(id);
+    }
+    CarryOut();
+    for (const auto& [id, step] : steps_) {
+      const auto found = std::find(step->builds.begin(), step->builds.end(), build);
+      if (found == step->builds.end()) {
+        continue;
+      }
+      step->progress.RemoveListener(&build->progress());
+      step->builds.erase(found);
+      if (step->builds.empty()) {
+        const auto indexed = index_.find(step->identity);
+        if (indexed != index_.end() && indexed->second == id) {
+          index_.erase(indexed);
+        }
+        plan_.Forget(id);
+      }
+    }
+    CarryOut();
+    forgotten.swap(forgotten_);
+  });
+}
+
+void Scheduler::CarryOut() {
+  for (auto actions = plan_.TakeActions(); !actions.empty(); actions = plan_.TakeActions()) {
+    for (const Plan::Action& action : actions) {
+      CarryOut(action);
+    }
+  }
+}
+
+void Scheduler::CarryOut(const Plan::Action& action) {
+  switch (action.kind) {
+    case Plan::Action::Kind::kPrepare:
+      DoPrepare(StepOf(action.step));
+      return;
+    case Plan::Action::Kind::kComputeKey:
+      DoComputeKey(StepOf(action.step));
+      return;
+    case Plan::Action::Kind::kLookUp:
+      DoLookUp(StepOf(action.step));
+      return;
+    case Plan::Action::Kind::kFollow:
+      StepOf(action.leader).progress.AddListenersOf(StepOf(action.step).progress);
+      return;
+    case Plan::Action::Kind::kAdopt:
+      Adopt(StepOf(action.step), StepOf(action.leader));
+      return;
+    case Plan::Action::Kind::kRun:
+      DoRun(StepOf(action.step));
+      return;
+    case Plan::Action::Kind::kCancel:
+      StepOf(action.step).cancel->Cancel();
+      return;
+    case Plan::Action::Kind::kReset:
+      StepOf(action.step).outputs.clear();
+      StepOf(action.step).done = false;
+      return;
+    case Plan::Action::Kind::kFinish:
+      OnFinished(action.request, action.status);
+      return;
+    case Plan::Action::Kind::kForget:
+      forgotten_.push_back(std::move(steps_.at(action.step)));
+      steps_.erase(action.step);
+      return;
+  }
+}
+
+// The first build that still runs stands for all where only one can.
+std::shared_ptr<Scheduler::Attempt> Scheduler::NewAttempt(Step& step) {
+  step.cancel = std::make_unique<CancelSource>();
+  if (step.lease == nullptr) {
+    step.lease = options_.ledger.NewLease();
+  }
+  auto attempt = std::make_shared<Attempt>();
+  attempt->cancel = step.cancel->token();
+  std::vector<std::string> sessions;
+  for (const auto& build : step.builds) {
+    if (build->cancel().cancelled() && attempt->build == nullptr && build != step.builds.back()) {
+      continue;
+    }
+    for (const std::string& id : build->session_group().ids()) {
+      if (std::find(sessions.begin(), sessions.end(), id) == sessions.end()) {
+        sessions.push_back(id);
+      }
+    }
+    attempt->entitlements = attempt->build == nullptr
+                                ? build->entitlements()
+                                : attempt->entitlements.Intersect(build->entitlements());
+    if (attempt->build == nullptr) {
+      attempt->build = build;
+    }
+  }
+  attempt->sessions = session::SessionGroup(std::move(sessions));
+  return attempt;
+}
+
+void Scheduler::DoPrepare(Step& step) {
+  const auto attempt = NewAttempt(step);
+  if (step.vertex->op->has_source()) {
+    step.progress.Start();
+  }
+  workers_->Post([this, &step, attempt] {
+    OpContext context = attempt->ContextFor(step);
+    // Shared because an event must be copyable.
+    auto prepared = std::make_shared<StatusOr<Prepared>>(step.op->Prepare(context));
+    Post([this, &step, prepared] { OnPrepared(step, std::move(*prepared)); });
+  });
+}
+
+void Scheduler::OnPrepared(Step& step, StatusOr<Prepared> prepared) {
+  if (!prepared.ok()) {
+    OnFailed(step, prepared.status(), {});
+    return;
+  }
+  step.prepared = *std::move(prepared);
+  const Plan::Preparation preparation{.has_key = step.prepared->key.has_value(),
+                                      .is_done = step.prepared->ready.has_value()};
+  step.progress.Finish("");
+  if (preparation.is_done) {
+    OnDone(step, *std::move(step.prepared->ready));
+    step.prepared->ready.reset();
+  }
+  plan_.Prepared(step.id, preparation);
+}
+
+Status Scheduler::GatherInputs(Step& step) {
+  step.input_chains.clear();
+  step.input_keys.clear();
+  for (const StepEdge& edge : step.inputs) {
+    const Step& input = StepOf(edge.step);
+    if (edge.output < 0 || edge.output >= static_cast<int64_t>(input.outputs.size())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("vertex ", input.vertex->digest.ToString(), " has no output ", edge.output));
+    }
+    step.input_chains.push_back(input.outputs[edge.output].chain);
+    step.input_keys.push_back(input.key ? std::optional<Digest>(input.key->digest) : std::nullopt);
+  }
+  return absl::OkStatus();
+}
+
+void Scheduler::DoComputeKey(Step& step) {
+  const auto attempt = NewAttempt(step);
+  Status gathered = GatherInputs(step);
+  if (!gathered.ok()) {
+    OnFailed(step, std::move(gathered), {});
+    return;
+  }
+  workers_->Post([this, &step, attempt] {
+    auto key = std::make_shared<StatusOr<StepKey>>(
+        options_.runner.ComputeKey(*step.prepared, step.input_chains));
+    auto lost = FindLostInputs(step, key->status());
+    Post([this, &step, key, lost] {
+      if (!key->ok()) {
+        OnFailed(step, key->status(), lost);
+        return;
+      }
+      step.key = **std::move(key);
+      plan_.KeyComputed(step.id, step.key->digest);
+    });
+  });
+}
+
+void Scheduler::DoLookUp(Step& step) {
+  const auto attempt = NewAttempt(step);
+  workers_->Post([this, &step, attempt] {
+    auto cached = std::make_shared<std::optional<CachedStep>>(
+        options_.runner.LookUp(step.key->digest, step.input_chains, *step.lease));
+    Post([this, &step, cached] {
+      if (*cached) {
+        Remember(*step.vertex, (*cached)->duration);
+        if (plan_.state(step.id) == Plan::State::kLookingUp) {
+          step.progress.FinishCached();
+          OnDone(step, std::move((*cached)->outputs));
+        }
+      }
+      plan_.LookedUp(step.id, cached->has_value());
+    });
+  });
+}
+
+Scheduler::RunResult Scheduler::Run(Step& step, Attempt& attempt) {
+  const absl::Time start = options_.clock.Now();
+  OpContext context = attempt.ContextFor(step);
+  RunResult result;
+  auto outputs = step.op->Run(context, step.input_chains);
+  result.duration = options_.clock.Now() - start;
+  result.status = outputs.status();
+  if (!outputs.ok()) {
+    result.lost_inputs = FindLostInputs(step, result.status);
+    return result;
+  }
+  result.outputs = *std::move(outputs);
+  if (step.key) {
+    std::vector<std::string> parents;
+    for (const std::optional<Digest>& key : step.input_keys) {
+      if (key) {
+        parents.push_back(StepRunner::IdentityOf(*key));
+      }
+    }
+    options_.runner.Record({.key = *step.key,
+                            .inputs = step.input_chains,
+                            .outputs = result.outputs,
+                            .type = step.prepared->record_type,
+                            .description = step.vertex->name,
+                            .duration = result.duration,
+                            .parents = std::move(parents)},
+                           *step.lease);
+  }
+  return result;
+}
+
+void Scheduler::DoRun(Step& step) {
+  const auto attempt = NewAttempt(step);
+  Status gathered = GatherInputs(step);
+  if (!gathered.ok()) {
+    OnFailed(step, std::move(gathered), {});
+    return;
+  }
+  step.progress.Start();
+  workers_->Post([this, &step, attempt] {
+    auto result = std::make_shared<RunResult>(Run(step, *attempt));
+    Post([this, &step, result] {
+      if (!result->status.ok()) {
+        OnFailed(step, result->status, result->lost_inputs);
+        return;
+      }
+      Remember(*step.vertex, result->duration);
+      step.progress.Finish("");
+      OnDone(step, std::move(result->outputs));
+      plan_.Ran(step.id);
+    });
+  });
+}
+
+void Scheduler::Adopt(Step& step, const Step& leader) {
+  std::vector<OpOutput> outputs = leader.outputs;
+  for (OpOutput& output : outputs) {
+    if (output.base_input < 0) {
+      continue;
+    }
+    const size_t below = leader.input_chains[output.base_input].layers.size();
+    std::vector<layer::Layer> layers = step.input_chains[output.base_input].layers;
+    layers.insert(layers.end(), output.chain.layers.begin() + static_cast<ptrdiff_t>(below),
+                  output.chain.layers.end());
+    output.chain.layers = std::move(layers);
+  }
+  step.leader_lease = leader.lease;
+  OnDone(step, std::move(outputs));
+}
+
+void Scheduler::OnDone(Step& step, std::vector<OpOutput> outputs) {
+  step.outputs = std::move(outputs);
+  step.done = true;
+  step.progress.ForgetJournal();
+}
+
+void Scheduler::OnFailed(Step& step, Status status, const std::vector<int>& lost_inputs) {
+  step.progress.ReleaseFollowers();
+  const Plan::State state = plan_.state(step.id);
+  const bool given_up = state == Plan::State::kStopping || state == Plan::State::kFailed;
+  if (given_up || absl::IsCancelled(status)) {
+    step.progress.Finish("context canceled");
+  } else if (!lost_inputs.empty()) {
+    step.progress.Finish("");
+  } else {
+    step.progress.Finish(std::string(status.message()));
+  }
+  plan_.Failed(step.id, WithVertexDetails(std::move(status), *step.vertex), lost_inputs);
+}
+
+void Scheduler::OnFinished(Plan::RequestId id, const Status& status) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) {
+    return;
+  }
+  const Request request = std::move(found->second);
+  requests_.erase(found);
+  if (!status.ok()) {
+    request.waiter->Set(status);
+    return;
+  }
+  const Step& step = StepOf(request.target.step);
+  const int64_t output = request.target.output;
+  if (output < 0 || output >= static_cast<int64_t>(step.outputs.size())) {
+    request.waiter->Set(absl::InvalidArgumentError(
+        absl::StrCat("vertex ", step.vertex->digest.ToString(), " has no output ", output)));
+    return;
+  }
+  request.waiter->Set(step.outputs[output].chain);
+}
+
+std::vector<int> Scheduler::FindLostInputs(const Step& step, const Status& status) {
+  std::vector<int> lost;
+  if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) {
+    return lost;
+  }
+  for (size_t i = 0; i < step.input_chains.size(); ++i) {
+    if (options_.runner.IsWhole(step.input_chains[i])) {
+      continue;
+    }
+    lost.push_back(static_cast<int>(i));
+    if (step.input_keys[i]) {
+      options_.runner.Erase(*step.input_keys[i]);
+    }
+  }
+  return lost;
+}
+
+void Scheduler::Remember(const llb::Vertex& vertex, absl::Duration duration) {
+  if (durations_.size() >= kMaxRememberedDurations) {
+    durations_.clear();
+  }
+  durations_[vertex.name] = duration;
+}
+
+std::vector<std::string> Scheduler::DescribeWaits() {
+  std::vector<std::string> lines;
+  Call([&] {
+    for (const auto& [id, request] : requests_) {
+      std::string line = absl::StrCat("build ", request.build->id(), ":");
+      for (const Plan::StepId unfinished : plan_.Unfinished(id)) {
+        const Plan::State state = plan_.state(unfinished);
+        if (state == Plan::State::kWaiting && !plan_.WaitsFor(unfinished).empty()) {
+          continue;  // what it waits for is listed
+        }
+        absl::StrAppend(&line, " ", StepOf(unfinished).vertex->name, " (", StateName(state));
+        for (const Plan::StepId other : plan_.WaitsFor(unfinished)) {
+          absl::StrAppend(&line, " ", StepOf(other).vertex->name);
+        }
+        absl::StrAppend(&line, ")");
+      }
+      lines.push_back(std::move(line));
+    }
+  });
+  return lines;
+}
+
+}  // namespace cairn::solver

@@ -1,0 +1,127 @@
+// Scheduler: owns the plan. One thread decides; workers prepare, look up and run.
+//
+// Everything of the plan and its steps belongs to the scheduler's thread; others post closures to
+// its mailbox. That thread does no I/O and never waits for anything but its mailbox. Thread-safe.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "daemon/llb/graph.h"
+#include "daemon/solver/build_state.h"
+#include "daemon/solver/op.h"
+#include "daemon/solver/plan.h"
+#include "daemon/solver/step.h"
+#include "daemon/solver/step_runner.h"
+#include "daemon/solver/worker_pool.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/sync.h"
+
+namespace cairn::solver {
+
+class Scheduler {
+ public:
+  struct Options {
+    StepRunner& runner;
+    gc::Ledger& ledger;
+    const Clock& clock;
+    OpFactory make_op;
+    LogLimits log_limits;
+    int slots = 1;
+    int workers = 64;
+  };
+  explicit Scheduler(Options options);
+  // Every build must have been unloaded.
+  ~Scheduler();
+
+  // Makes the steps of `graph` known for `build`, sharing those that other builds have. Nothing
+  // runs yet. REQUIRES: graph.target().
+  StatusOr<StepEdge> Load(const std::shared_ptr<BuildState>& build, const llb::Graph& graph);
+
+  // Solves the output and waits for it. Giving up (either token) cancels what nobody else wants.
+  StatusOr<layer::Chain> Evaluate(const std::shared_ptr<BuildState>& build, const StepEdge& target,
+                                  const CancelToken& cancel);
+
+  // Lets go of all that `build` loaded. Waits until it is no longer in use, but for steps that are
+  // still being killed.
+  void Unload(const std::shared_ptr<BuildState>& build);
+
+  // What each running build waits for, a line each.
+  std::vector<std::string> DescribeWaits();
+
+ private:
+  struct Waiter;
+  struct Request {
+    std::shared_ptr<BuildState> build;
+    StepEdge target;
+    std::shared_ptr<Waiter> waiter;
+  };
+  struct Draft;
+  struct Attempt;
+
+  StatusOr<std::vector<Draft>> MakeDrafts(const BuildState& build, const llb::Graph& graph);
+
+  void Post(std::function<void()> event);
+  // Runs `event` on the scheduler's thread and waits for it.
+  void Call(const std::function<void()>& event);
+  void Loop();
+
+  // On the scheduler's thread:
+  Step& StepOf(Plan::StepId id) { return *steps_.at(id); }
+  Step& Intern(Draft& draft, const std::shared_ptr<BuildState>& build);
+  void Want(const Request& request, Plan::RequestId* id);
+  void CarryOut();
+  void CarryOut(const Plan::Action& action);
+  std::shared_ptr<Attempt> NewAttempt(Step& step);
+  Status GatherInputs(Step& step);
+  void DoPrepare(Step& step);
+  void DoComputeKey(Step& step);
+  void DoLookUp(Step& step);
+  void DoRun(Step& step);
+  void Adopt(Step& step, const Step& leader);
+  void OnPrepared(Step& step, StatusOr<Prepared> prepared);
+  void OnDone(Step& step, std::vector<OpOutput> outputs);
+  void OnFailed(Step& step, Status status, const std::vector<int>& lost_inputs);
+  void OnFinished(Plan::RequestId id, const Status& status);
+  void Remember(const llb::Vertex& vertex, absl::Duration duration);
+
+  // On workers:
+  struct RunResult {
+    Status status;
+    std::vector<OpOutput> outputs;
+    std::vector<int> lost_inputs;
+    absl::Duration duration;
+  };
+  RunResult Run(Step& step, Attempt& attempt);
+  // After `status`: which of the step's inputs have lost bytes. Their records are erased.
+  std::vector<int> FindLostInputs(const Step& step, const Status& status);
+
+  const Options options_;
+
+  Mutex mu_;
+  CondVar changed_;
+  std::deque<std::function<void()>> mailbox_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+
+  // The scheduler thread's own.
+  Plan plan_;
+  std::map<Plan::StepId, std::unique_ptr<Step>> steps_;
+  absl::flat_hash_map<Digest, Plan::StepId> index_;  // identity -> step that may be shared
+  std::map<Plan::RequestId, Request> requests_;
+  int64_t last_request_ = 0;
+  // What a vertex of that name last took; forgotten when it grows too large.
+  absl::flat_hash_map<std::string, absl::Duration> durations_;
+  std::vector<std::unique_ptr<Step>> forgotten_;
+
+  std::unique_ptr<WorkerPool> workers_;
+  std::thread thread_;
+};
+
+}  // namespace cairn::solver
