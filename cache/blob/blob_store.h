@@ -1,17 +1,19 @@
 // A BlobStore keeps immutable bytes under the digest of their content.
 //
-// A blob becomes visible only when it is complete, verified and durable: a crash during a write
-// leaves nothing that a later Open can see. Small blobs live in the database, large ones as files
-// "objects/<2 hex>/<62 hex>". Blobs are removed only by gc::Collector; everybody else who needs one
-// to stay holds a gc::Lease or has it named by a record.
+// A blob becomes visible only when it is complete and verified: a crash of the daemon or the
+// machine during a write leaves nothing that a later Open can see (durability.h says how). Small
+// blobs live in the database, large ones as files (object_files.h). Blobs are removed only by
+// gc::Ledger; everybody else who needs one to stay holds a gc::Lease or has it named by a record.
 //
 // Thread-safe. Readers are never blocked by writers.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/base/digest.h"
 #include "runtime/base/fd.h"
@@ -50,9 +52,21 @@ class BlobWriter : public fs::ByteSink {
   virtual StatusOr<BlobInfo> Commit(std::optional<Digest> expected = std::nullopt) = 0;
 };
 
+// While a Hold lives, no blob that was put, adopted, found, opened or touched since it was made is
+// removed. gc::Lease has one. RAII.
+class Hold {
+ public:
+  virtual ~Hold() = default;
+};
+
 class BlobStore {
  public:
-  // `root` is the store's directory (made if missing); `database` outlives the store.
+  // Blobs of at most this many bytes live in the database.
+  static constexpr uint64_t kInlineBytes = 8 << 10;
+
+  // `root` is the store's directory (made if missing); `database` outlives the store. Files that a
+  // power loss may have damaged are verified first. kFailedPrecondition when the store was written
+  // by a release with another format.
   static StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& root, Database& database);
   virtual ~BlobStore() = default;
 
@@ -68,22 +82,51 @@ class BlobStore {
   virtual StatusOr<bool> Adopt(int directory_fd, const std::string& name, const Digest& digest,
                                uint64_t size) = 0;
 
+  // Whether the blob is there: entry and bytes. One whose file is damaged is not there, and putting
+  // it again repairs it.
   virtual StatusOr<bool> Contains(const Digest& digest) = 0;
-  // kNotFound when the store lacks it.
+  // kNotFound when the store lacks it, kDataLoss when its file has another size.
   virtual StatusOr<BlobInfo> Stat(const Digest& digest) = 0;
   virtual StatusOr<std::unique_ptr<BlobReader>> Open(const Digest& digest) = 0;
   // The whole blob; kResourceExhausted above `limit` bytes.
   virtual StatusOr<std::string> Read(const Digest& digest, uint64_t limit = 64 << 20) = 0;
 
-  // Makes the file `name` in `directory_fd` with the blob's bytes and `metadata`: a hard link to a
-  // stored inode that has exactly that metadata when `may_link` is set and there is one, else a
-  // copy (then kept as such an inode for the next time when `may_link`). A caller sets may_link at
-  // most once per blob and tree, so that two files of a tree never become one inode by accident.
+  // Makes the file `name` in `directory_fd` with the blob's bytes and `metadata`: with `may_link` a
+  // hard link to a stored inode that has exactly that metadata, made for it if need be; else, and
+  // for blobs in the database, a copy. Links must not be written to or changed. A caller sets
+  // may_link at most once per blob and tree, so that two files of a tree never become one inode by
+  // accident. kAlreadyExists when there is a `name`.
   virtual Status Materialize(const Digest& digest, const fs::Metadata& metadata, int directory_fd,
                              const std::string& name, bool may_link) = 0;
 
-  // Removes a blob. Only gc::Collector calls this. Returns the bytes it occupied.
+  virtual std::unique_ptr<Hold> NewHold() = 0;
+  // Has the present Holds keep `digest`, for who knows it without asking the store (a cache).
+  virtual void Touch(const Digest& digest) = 0;
+
+  // Everything put before the call outlives a power loss when this returns OK. What a client is
+  // told to be finished comes after this; a mere cache record need not.
+  virtual Status MakeDurable() = 0;
+  // The same within seconds, without waiting.
+  virtual void MakeDurableSoon() = 0;
+  // Whether the machine went down before everything was durable since the store was last open:
+  // then files that were linked or copied out of it may be damaged.
+  virtual bool recovered() const = 0;
+
+  // For gc alone.
+
+  // Removes a blob and returns the bytes it occupied, 0 when there is none. kFailedPrecondition
+  // when a Hold keeps it.
   virtual StatusOr<uint64_t> Remove(const Digest& digest) = 0;
+  // Calls `visit` for each blob whose digest starts with the raw bytes `prefix`.
+  virtual Status List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) = 0;
+  // Bytes of the second inodes that Materialize made, and their removal; the links stay.
+  virtual StatusOr<uint64_t> VariantBytes() = 0;
+  virtual StatusOr<uint64_t> RemoveVariants() = 0;
+  // Removes files that a crash left without an entry; returns their bytes.
+  virtual StatusOr<uint64_t> RemoveStrays() = 0;
+  // The blobs that a power loss took, until they are forgotten.
+  virtual StatusOr<std::vector<Digest>> LostBlobs() = 0;
+  virtual Status ForgetLostBlobs() = 0;
 };
 
 }  // namespace cairn::blob

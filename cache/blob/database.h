@@ -1,10 +1,13 @@
 // The one RocksDB of a state folder, behind a narrow ordered key-value interface; database.cc is
 // the only file that includes RocksDB.
 //
-// Keys and values are bytes. A WriteBatch is atomic and, when committed with sync, durable when
-// Commit returns. Thread-safe; iteration sees a consistent snapshot.
+// Keys and values are bytes. A WriteBatch is atomic. Every commit outlives the daemon's death at
+// once; one with sync outlives the machine's too when Commit returns, and so does everything that
+// was committed before it: after a power loss the database holds the commits up to some point, and
+// none after it. Thread-safe; iteration sees a consistent snapshot.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,38 +18,37 @@
 
 namespace cairn::blob {
 
-// A table is a RocksDB column family. The names are the on-disk format: never renumber or reuse.
-enum class Table {
+// A table is a range of keys: its number is the first byte of each. (Not a column family: 14 of
+// them cost 300 ms to make and each holds a memtable.) The numbers are the on-disk format: never
+// renumber or reuse.
+enum class Table : uint8_t {
   kMeta,        // format version and other single values
   kBlobs,       // digest (32 raw bytes) -> bytes of a small blob
-  kObjects,     // digest -> size of a blob that lives in a file
+  kObjects,     // digest -> size of a blob that lives in a file, see object_files.h
   kSteps,       // step key -> step record
   kPreimages,   // step key -> readable pre-image of the key
   kLayers,      // delta digest + compression -> layer descriptor
   kMemo,        // derived values that can be computed again (applied trees, content digests, ...)
   kRecords,     // ledger record id -> record
-  kReferences,  // ledger: blob digest -> number of records that name it
+  kReferences,  // the ledger's reference graph, see gc/reference_graph.h
   kImages,      // image reference -> image record
   kSources,     // source identity -> what the daemon last saw there
   kContexts,    // local context key -> tree
   kHistory,     // build ref -> history record
+  kVariants,    // digest + metadata digest -> a second inode of an object, see object_files.h
 };
 
 class WriteBatch {
  public:
   void Put(Table table, string_view key, string_view value);
   void Delete(Table table, string_view key);
-  // Adds `delta` to the 64-bit little-endian counter at `key`; a counter that reaches 0 is deleted
-  // by compaction and reads as absent.
-  void Add(Table table, string_view key, int64_t delta);
   bool empty() const { return operations_.empty(); }
 
  private:
   friend class Database;
   struct Operation {
-    enum class Kind { kPut, kDelete, kAdd } kind;
-    Table table;
-    std::string key;
+    enum class Kind { kPut, kDelete } kind;
+    std::string key;  // with the table's byte
     std::string value;
   };
   std::vector<Operation> operations_;
@@ -63,8 +65,12 @@ class Database {
 
   // The value, or nullopt when absent.
   StatusOr<std::optional<std::string>> Get(Table table, string_view key);
-  StatusOr<int64_t> GetCounter(Table table, string_view key);
+  // The size of the value in bytes, without a copy of it; nullopt when absent.
+  StatusOr<std::optional<uint64_t>> FindSize(Table table, string_view key);
   Status Put(Table table, string_view key, string_view value, bool sync = false);
+  Status Delete(Table table, string_view key);
+  // When the disk is full, a commit is tried once more after the database has resumed, so that
+  // freeing space is enough to go on; what fails again is kResourceExhausted.
   Status Commit(const WriteBatch& batch, bool sync);
   // Calls `visit` for each key with `prefix`, in byte order, until it returns false.
   Status Scan(Table table, string_view prefix,
