@@ -1,0 +1,216 @@
+#include "daemon/frontend/dockerfile/shell_pattern.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/frontend/dockerfile/location.h"
+
+namespace cairn::dockerfile {
+namespace {
+
+std::u32string Decode(string_view text) {
+  std::u32string characters;
+  size_t i = 0;
+  while (i < text.size()) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    size_t length = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if (i + length > text.size()) {
+      length = 1;
+    }
+    // Characters are only compared and copied, so their bytes packed together will do.
+    char32_t packed = 0;
+    for (size_t j = 0; j < length; ++j) {
+      packed = (packed << 8) | static_cast<unsigned char>(text[i + j]);
+    }
+    characters += packed;
+    i += length;
+  }
+  return characters;
+}
+
+std::string Encode(std::u32string::const_iterator begin, std::u32string::const_iterator end) {
+  std::string text;
+  for (; begin != end; ++begin) {
+    bool started = false;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      const char byte = static_cast<char>(*begin >> shift);
+      started = started || byte != 0 || shift == 0;
+      if (started) {
+        text += byte;
+      }
+    }
+  }
+  return text;
+}
+
+// Go's Regexp.Expand for an expression without groups.
+std::string ExpandTemplate(string_view text, string_view match) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t dollar = text.find('$');
+    absl::StrAppend(&out, text.substr(0, dollar));
+    if (dollar == string_view::npos) {
+      break;
+    }
+    text.remove_prefix(dollar + 1);
+    if (!text.empty() && text[0] == '$') {
+      out += '$';
+      text.remove_prefix(1);
+      continue;
+    }
+    string_view rest = text;
+    const bool braced = !rest.empty() && rest[0] == '{';
+    rest.remove_prefix(braced ? 1 : 0);
+    const auto is_word = [](char c) { return absl::ascii_isalnum(c) || c == '_'; };
+    const size_t length = std::find_if_not(rest.begin(), rest.end(), is_word) - rest.begin();
+    const string_view name = rest.substr(0, length);
+    rest.remove_prefix(length);
+    if (name.empty() || (braced && (rest.empty() || rest[0] != '}'))) {
+      out += '$';  // malformed: an ordinary dollar
+      continue;
+    }
+    rest.remove_prefix(braced ? 1 : 0);
+    if (name == "0") {
+      absl::StrAppend(&out, match);
+    }
+    text = rest;
+  }
+  return out;
+}
+
+}  // namespace
+
+StatusOr<ShellPattern> ShellPattern::Parse(string_view pattern) {
+  ShellPattern parsed;
+  const Characters characters = Decode(pattern);
+  for (size_t i = 0; i < characters.size(); ++i) {
+    char32_t c = characters[i];
+    if (c == '*') {
+      parsed.tokens_.push_back(kStar);
+      continue;
+    }
+    if (c == '?') {
+      parsed.tokens_.push_back(kAny);
+      continue;
+    }
+    if (c == '\\') {
+      c = i + 1 < characters.size() ? characters[++i] : 0xEFBFBD;  // the replacement character
+      if (c == '}' || c == '/') {
+        parsed.tokens_.push_back(c);
+        continue;
+      }
+      if (c != '*' && c != '?' && c != '\\') {
+        const std::u32string escaped(1, c);
+        return Error(
+            absl::StrCat("invalid escape '\\", Encode(escaped.begin(), escaped.end()), "'"));
+      }
+    }
+    parsed.tokens_.push_back(c);
+  }
+  return parsed;
+}
+
+std::optional<size_t> ShellPattern::MatchAt(const std::vector<uint32_t>& tokens,
+                                            const Characters& value, size_t start, bool greedy) {
+  // can[t][i]: tokens from t on match some stretch of the value that begins at i.
+  const size_t width = value.size() - start + 1;
+  std::vector<std::vector<bool>> can(tokens.size() + 1, std::vector<bool>(width));
+  can[tokens.size()].assign(width, true);
+  for (size_t t = tokens.size(); t-- > 0;) {
+    for (size_t i = width; i-- > 0;) {
+      const bool has_next = i + 1 < width;
+      if (tokens[t] == kStar) {
+        can[t][i] = can[t + 1][i] || (has_next && value[start + i] != '\n' && can[t][i + 1]);
+      } else {
+        const bool fits = has_next && (tokens[t] == kAny ? value[start + i] != '\n'
+                                                         : value[start + i] == tokens[t]);
+        can[t][i] = fits && can[t + 1][i + 1];
+      }
+    }
+  }
+  if (!can[0][0]) {
+    return std::nullopt;
+  }
+  size_t i = 0;
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    if (tokens[t] != kStar) {
+      ++i;
+      continue;
+    }
+    size_t chosen = i;
+    for (size_t j = i; j < width; ++j) {
+      if (can[t + 1][j]) {
+        chosen = j;
+        if (!greedy) {
+          break;
+        }
+      }
+      if (j + 1 == width || value[start + j] == '\n') {
+        break;
+      }
+    }
+    i = chosen;
+  }
+  return start + i;
+}
+
+std::string ShellPattern::TrimFront(const std::vector<uint32_t>& tokens, Characters value,
+                                    bool greedy, bool reversed) {
+  const std::optional<size_t> end = MatchAt(tokens, value, 0, greedy);
+  value.erase(0, end.value_or(0));
+  if (reversed) {
+    std::reverse(value.begin(), value.end());
+  }
+  return Encode(value.begin(), value.end());
+}
+
+std::string ShellPattern::TrimPrefix(string_view value, bool longest) const {
+  return TrimFront(tokens_, Decode(value), longest, false);
+}
+
+std::string ShellPattern::TrimSuffix(string_view value, bool longest) const {
+  Characters characters = Decode(value);
+  std::reverse(characters.begin(), characters.end());
+  std::vector<uint32_t> tokens = tokens_;
+  std::reverse(tokens.begin(), tokens.end());
+  return TrimFront(tokens, std::move(characters), longest, true);
+}
+
+std::string ShellPattern::ReplaceFirst(string_view value, string_view replacement) const {
+  const Characters characters = Decode(value);
+  for (size_t i = 0; i <= characters.size(); ++i) {
+    if (const std::optional<size_t> end = MatchAt(tokens_, characters, i, true)) {
+      return absl::StrCat(Encode(characters.begin(), characters.begin() + i), replacement,
+                          Encode(characters.begin() + *end, characters.end()));
+    }
+  }
+  return std::string(value);
+}
+
+std::string ShellPattern::ReplaceAll(string_view value, string_view replacement) const {
+  const Characters characters = Decode(value);
+  std::string out;
+  size_t i = 0;
+  std::optional<size_t> last_end;
+  while (i <= characters.size()) {
+    const std::optional<size_t> end = MatchAt(tokens_, characters, i, true);
+    // An empty match right after a match does not count.
+    if (end.has_value() && !(*end == i && last_end == i)) {
+      const std::string match = Encode(characters.begin() + i, characters.begin() + *end);
+      absl::StrAppend(&out, ExpandTemplate(replacement, match));
+      last_end = end;
+      if (*end > i) {
+        i = *end;
+        continue;
+      }
+    }
+    if (i < characters.size()) {
+      absl::StrAppend(&out, Encode(characters.begin() + i, characters.begin() + i + 1));
+    }
+    ++i;
+  }
+  return out;
+}
+
+}  // namespace cairn::dockerfile
