@@ -66,9 +66,8 @@ class Session {
   // SolveRequest.Session.
   virtual const std::string& id() const = 0;
 
-  // Ends the tunnel and reports what went wrong with a file that was being received or sent, if
-  // anything.
-  virtual Status Finish() = 0;
+  // Ends the tunnel; calls of the daemon that are under way fail. The destructor does the same.
+  virtual void Finish() = 0;
 };
 
 }  // namespace cairn::client

@@ -1,0 +1,145 @@
+#include "client/session.h"
+
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/server_posix.h>
+#include <sys/socket.h>
+
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "client/byte_tunnel.h"
+#include "client/file_send.h"
+#include "client/file_sync.h"
+#include "client/session_services.h"
+#include "proto/control.grpc.pb.h"
+
+namespace cairn::client {
+namespace {
+
+using moby::buildkit::v1::BytesMessage;
+
+// 25 characters of base36, as all BuildKit clients make them.
+std::string NewSessionId() {
+  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::random_device random;
+  std::string id(25, '0');
+  for (char& c : id) {
+    c = kDigits[random() % 36];
+  }
+  return id;
+}
+
+// The methods a session offers are announced in the call's metadata.
+std::vector<std::string> MethodsOf(const SessionOptions& options) {
+  std::vector<std::string> methods = {"/grpc.health.v1.Health/Check",
+                                      "/moby.filesync.v1.Auth/Credentials"};
+  if (!options.directories.empty()) {
+    methods.push_back("/moby.filesync.v1.FileSync/DiffCopy");
+  }
+  if (!options.exports.empty()) {
+    methods.push_back("/moby.filesync.v1.FileSend/DiffCopy");
+  }
+  if (!options.secrets.empty()) {
+    methods.push_back("/moby.buildkit.secrets.v1.Secrets/GetSecret");
+  }
+  if (!options.ssh_agents.empty()) {
+    methods.push_back("/moby.sshforward.v1.SSH/CheckAgent");
+    methods.push_back("/moby.sshforward.v1.SSH/ForwardAgent");
+  }
+  if (!options.uploads.empty()) {
+    methods.push_back("/moby.upload.v1.Upload/Pull");
+  }
+  return methods;
+}
+
+class TunnelledSession final : public Session {
+ public:
+  TunnelledSession() : id_(NewSessionId()) {}
+
+  ~TunnelledSession() override { Finish(); }
+
+  Status Open(Connection& connection, SessionOptions options) {
+    services_ = MakeSessionServices(options);
+    if (!options.directories.empty()) {
+      services_.push_back(MakeFileSyncService(options.directories));
+    }
+    if (!options.exports.empty()) {
+      services_.push_back(MakeFileSendService(options.exports));
+    }
+    grpc::ServerBuilder builder;
+    builder.SetMaxReceiveMessageSize(16 << 20);
+    for (const auto& service : services_) {
+      builder.RegisterService(service.get());
+    }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) {
+      return absl::InternalError("start the session's server");
+    }
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+      return ErrnoStatus(errno, "socketpair");
+    }
+    UniqueFd ours(ends[0]);
+    ::fcntl(ends[1], F_SETFL, O_NONBLOCK);  // gRPC owns this end and wants it so
+
+    context_.AddMetadata("x-docker-expose-session-uuid", id_);
+    context_.AddMetadata("x-docker-expose-session-name", "");
+    context_.AddMetadata("x-docker-expose-session-sharedkey", options.shared_key);
+    for (const std::string& method : MethodsOf(options)) {
+      context_.AddMetadata("x-docker-expose-session-grpc-method", method);
+    }
+    stub_ = moby::buildkit::v1::Control::NewStub(connection.channel());
+    stream_ = stub_->Session(&context_);
+    grpc::AddInsecureChannelFromFd(server_.get(), ends[1]);
+    tunnel_ = std::make_unique<ByteTunnel>(
+        std::move(ours), ByteTunnel::Stream{.read =
+                                                [this](std::string& data) {
+                                                  BytesMessage message;
+                                                  if (!stream_->Read(&message)) {
+                                                    return false;
+                                                  }
+                                                  data = std::move(*message.mutable_data());
+                                                  return true;
+                                                },
+                                            .write =
+                                                [this](string_view data) {
+                                                  BytesMessage message;
+                                                  message.set_data(data.data(), data.size());
+                                                  return stream_->Write(message);
+                                                },
+                                            .close_write = [this] { stream_->WritesDone(); }});
+    return absl::OkStatus();
+  }
+
+  const std::string& id() const override { return id_; }
+
+  void Finish() override {
+    if (tunnel_ == nullptr) {
+      return;
+    }
+    context_.TryCancel();
+    tunnel_.reset();
+    stream_->Finish();
+    server_->Shutdown(std::chrono::system_clock::now());
+  }
+
+ private:
+  const std::string id_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  grpc::ClientContext context_;
+  std::unique_ptr<moby::buildkit::v1::Control::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<BytesMessage, BytesMessage>> stream_;
+  std::unique_ptr<ByteTunnel> tunnel_;
+};
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Session>> Session::Start(Connection& connection, SessionOptions options) {
+  auto session = std::make_unique<TunnelledSession>();
+  RETURN_IF_ERROR(session->Open(connection, std::move(options)));
+  return session;
+}
+
+}  // namespace cairn::client
