@@ -1,5 +1,6 @@
 // The tunnel end to end: a daemon with Control.Session, and a client that serves gRPC through it.
 #include <fcntl.h>
+#include <grpc/grpc.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
@@ -157,6 +158,9 @@ class TunnelClient {
 
 class TunnelTest : public ::testing::Test {
  protected:
+  // Keeps the library up for the whole program: taking it down waits out pollers of ended sockets.
+  static void SetUpTestSuite() { grpc_init(); }
+
   TunnelTest() {
     signal(SIGPIPE, SIG_IGN);
     grpc::ServerBuilder builder;
