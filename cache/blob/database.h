@@ -24,7 +24,7 @@ namespace cairn::blob {
 enum class Table : uint8_t {
   kMeta,        // format version and other single values
   kBlobs,       // digest (32 raw bytes) -> bytes of a small blob
-  kObjects,     // digest -> size of a blob that lives in a file, see object_files.h
+  kObjects,     // digest -> size and place of every blob, see object_files.h
   kSteps,       // step key -> step record
   kPreimages,   // step key -> readable pre-image of the key
   kLayers,      // delta digest + compression -> layer descriptor

@@ -35,7 +35,7 @@ StatusOr<std::vector<ObjectName>> UnsyncedNames(Database& database, Table table,
     const StatusOr<ObjectName> name = ObjectName::FromKey(key);
     failure.Update(entry.status());
     failure.Update(name.status());
-    if (failure.ok() && entry->epoch > durable_epoch) {
+    if (failure.ok() && !entry->in_database && entry->epoch > durable_epoch) {
       names.push_back(*name);
     }
     return failure.ok();

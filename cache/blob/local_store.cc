@@ -80,10 +80,10 @@ StatusOr<std::optional<ObjectEntry>> LocalStore::FindEntry(const Digest& digest)
   return std::optional<ObjectEntry>(entry);
 }
 
-StatusOr<bool> LocalStore::HasObject(const Digest& digest) {
+StatusOr<bool> LocalStore::HasBlob(const Digest& digest) {
   ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
-  if (!entry.has_value()) {
-    return false;
+  if (!entry.has_value() || entry->in_database) {
+    return entry.has_value();
   }
   ASSIGN_OR_RETURN(const auto status, files_->Stat(ObjectName(digest)));
   return status.has_value() && static_cast<uint64_t>(status->st_size) == entry->size;
@@ -96,7 +96,7 @@ StatusOr<Digest> LocalStore::Put(string_view data) {
     return digest;
   }
   protection_.Touch(digest);
-  ASSIGN_OR_RETURN(const bool exists, HasObject(digest));
+  ASSIGN_OR_RETURN(const bool exists, HasBlob(digest));
   if (exists) {
     return digest;
   }
@@ -108,19 +108,23 @@ StatusOr<Digest> LocalStore::Put(string_view data) {
 
 Status LocalStore::PutSmall(const Digest& digest, string_view data) {
   protection_.Touch(digest);
-  ASSIGN_OR_RETURN(const auto size, database_.FindSize(Table::kBlobs, digest.raw()));
-  if (size.has_value()) {
+  ASSIGN_OR_RETURN(const bool exists, HasBlob(digest));
+  if (exists) {
     return absl::OkStatus();
   }
   CAIRN_FAULT_POINT("blob.put.small");
-  return database_.Put(Table::kBlobs, digest.raw(), data);
+  WriteBatch batch;
+  batch.Put(Table::kBlobs, digest.raw(), data);
+  batch.Put(Table::kObjects, digest.raw(),
+            ObjectEntry{.size = data.size(), .in_database = true}.Encode());
+  return database_.Commit(batch, /*sync=*/false);
 }
 
 Status LocalStore::PutLarge(const Digest& digest, uint64_t size,
                             ObjectFiles::Temporary& temporary) {
   protection_.Touch(digest);
   const DigestLocks::Guard guard(locks_, digest);
-  ASSIGN_OR_RETURN(const bool exists, HasObject(digest));
+  ASSIGN_OR_RETURN(const bool exists, HasBlob(digest));
   if (exists) {
     return absl::OkStatus();
   }
@@ -186,7 +190,7 @@ Status LocalStore::LinkObject(int directory_fd, const std::string& name, const D
                               uint64_t size) {
   protection_.Touch(digest);
   const DigestLocks::Guard guard(locks_, digest);
-  ASSIGN_OR_RETURN(const bool exists, HasObject(digest));
+  ASSIGN_OR_RETURN(const bool exists, HasBlob(digest));
   if (exists) {
     return absl::OkStatus();
   }
@@ -203,22 +207,17 @@ Status LocalStore::AdoptCopy(int fd, const Digest& digest, uint64_t size) {
 
 StatusOr<bool> LocalStore::Contains(const Digest& digest) {
   protection_.Touch(digest);
-  ASSIGN_OR_RETURN(const auto small, database_.FindSize(Table::kBlobs, digest.raw()));
-  if (small.has_value()) {
-    return true;
-  }
-  return HasObject(digest);
+  return HasBlob(digest);
 }
 
 StatusOr<BlobInfo> LocalStore::Stat(const Digest& digest) {
   protection_.Touch(digest);
-  ASSIGN_OR_RETURN(const auto small, database_.FindSize(Table::kBlobs, digest.raw()));
-  if (small.has_value()) {
-    return BlobInfo{digest, *small};
-  }
   ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
   if (!entry.has_value()) {
     return NotFound(digest);
+  }
+  if (entry->in_database) {
+    return BlobInfo{digest, entry->size};
   }
   ASSIGN_OR_RETURN(const auto status, files_->Stat(ObjectName(digest)));
   if (!status.has_value()) {
@@ -233,13 +232,16 @@ StatusOr<BlobInfo> LocalStore::Stat(const Digest& digest) {
 
 StatusOr<std::unique_ptr<BlobReader>> LocalStore::Open(const Digest& digest) {
   protection_.Touch(digest);
-  ASSIGN_OR_RETURN(auto small, database_.Get(Table::kBlobs, digest.raw()));
-  if (small.has_value()) {
-    return NewMemoryReader(*std::move(small));
-  }
   ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
   if (!entry.has_value()) {
     return NotFound(digest);
+  }
+  if (entry->in_database) {
+    ASSIGN_OR_RETURN(auto bytes, database_.Get(Table::kBlobs, digest.raw()));
+    if (!bytes.has_value()) {
+      return NotFound(digest);  // removed since
+    }
+    return NewMemoryReader(*std::move(bytes));
   }
   StatusOr<UniqueFd> fd = files_->OpenFile(ObjectName(digest));
   if (absl::IsNotFound(fd.status())) {
@@ -286,52 +288,36 @@ StatusOr<uint64_t> LocalStore::Remove(const Digest& digest) {
   if (!protection_.BeginRemoval(digest)) {
     return absl::FailedPreconditionError(absl::StrCat("blob ", digest.ToString(), " is held"));
   }
-  uint64_t bytes = 0;
-  Status status = RemoveSmall(digest, bytes);
-  status.Update(RemoveObject(digest, bytes));
+  const StatusOr<uint64_t> bytes = RemoveBlob(digest);
   protection_.EndRemoval(digest);
-  RETURN_IF_ERROR(status);
   return bytes;
 }
 
-Status LocalStore::RemoveSmall(const Digest& digest, uint64_t& bytes) {
-  ASSIGN_OR_RETURN(const auto size, database_.FindSize(Table::kBlobs, digest.raw()));
-  if (!size.has_value()) {
-    return absl::OkStatus();
-  }
-  CAIRN_FAULT_POINT("blob.remove.small");
-  RETURN_IF_ERROR(database_.Delete(Table::kBlobs, digest.raw()));
-  bytes += *size;
-  return absl::OkStatus();
-}
-
-Status LocalStore::RemoveObject(const Digest& digest, uint64_t& bytes) {
+StatusOr<uint64_t> LocalStore::RemoveBlob(const Digest& digest) {
   ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
   if (!entry.has_value()) {
-    return absl::OkStatus();
+    return 0;
   }
   CAIRN_FAULT_POINT("blob.remove.entry");
   // The entry goes first: an entry without its file would be a lie, a file without its entry is
   // only a stray.
-  RETURN_IF_ERROR(database_.Delete(Table::kObjects, digest.raw()));
+  WriteBatch batch;
+  batch.Delete(Table::kObjects, digest.raw());
+  if (entry->in_database) {
+    batch.Delete(Table::kBlobs, digest.raw());
+  }
+  RETURN_IF_ERROR(database_.Commit(batch, /*sync=*/false));
+  if (entry->in_database) {
+    return entry->size;
+  }
   CAIRN_FAULT_POINT("blob.remove.unlink");
   RETURN_IF_ERROR(files_->Remove(ObjectName(digest)));
   ASSIGN_OR_RETURN(const uint64_t variants, inodes_.RemoveVariants(digest));
-  bytes += entry->size + variants;
-  return absl::OkStatus();
+  return entry->size + variants;
 }
 
 Status LocalStore::List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) {
   Status failure;
-  RETURN_IF_ERROR(database_.Scan(Table::kBlobs, prefix, [&](string_view key, string_view value) {
-    const StatusOr<Digest> digest = Digest::FromRaw(key);
-    failure.Update(digest.status());
-    if (digest.ok()) {
-      visit(BlobInfo{*digest, value.size()});
-    }
-    return failure.ok();
-  }));
-  RETURN_IF_ERROR(failure);
   RETURN_IF_ERROR(database_.Scan(Table::kObjects, prefix, [&](string_view key, string_view value) {
     const StatusOr<Digest> digest = Digest::FromRaw(key);
     const StatusOr<ObjectEntry> entry = ObjectEntry::Decode(value);

@@ -53,17 +53,16 @@ class LocalStore final : public BlobStore {
   // Makes the complete file `temporary` the blob `digest` unless that is there.
   Status PutLarge(const Digest& digest, uint64_t size, ObjectFiles::Temporary& temporary);
   Status RecordObject(const Digest& digest, uint64_t size);
-  // The file that LocalWriter or Adopt is to fill, when a link is not possible.
+  // Adopts the bytes of `fd`, when a link is not possible.
   Status AdoptCopy(int fd, const Digest& digest, uint64_t size);
   Status LinkObject(int directory_fd, const std::string& name, const Digest& digest, uint64_t size);
 
   // The blob's entry in kObjects; nullopt when there is none.
   StatusOr<std::optional<ObjectEntry>> FindEntry(const Digest& digest);
-  // Whether entry and file agree; unlike Stat, damage is absence.
-  StatusOr<bool> HasObject(const Digest& digest);
+  // Whether the blob is there, whole; unlike Stat, damage is absence.
+  StatusOr<bool> HasBlob(const Digest& digest);
 
-  Status RemoveSmall(const Digest& digest, uint64_t& bytes);
-  Status RemoveObject(const Digest& digest, uint64_t& bytes);
+  StatusOr<uint64_t> RemoveBlob(const Digest& digest);
 
   Database& database_;
   const std::unique_ptr<ObjectFiles> files_;

@@ -62,13 +62,16 @@ StatusOr<ObjectName> ObjectName::FromKey(string_view key) {
   return name;
 }
 
-std::string ObjectEntry::Encode() const { return Encoder().Varint(size).Varint(epoch).bytes(); }
+std::string ObjectEntry::Encode() const {
+  return Encoder().Varint(size).Varint(epoch).Byte(in_database ? 1 : 0).bytes();
+}
 
 StatusOr<ObjectEntry> ObjectEntry::Decode(string_view bytes) {
   Decoder decoder(bytes);
   ObjectEntry entry;
   entry.size = decoder.Varint();
   entry.epoch = decoder.Varint();
+  entry.in_database = decoder.Byte() != 0;
   RETURN_IF_ERROR(decoder.Finish("object entry"));
   return entry;
 }

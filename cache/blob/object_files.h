@@ -6,9 +6,12 @@
 //                                     named by the start of the metadata's digest
 //
 // and how the tables speak of them:
-//   kObjects   digest (32 bytes)                  -> size, epoch (varints)
-//   kVariants  digest + metadata digest (8 bytes) -> size, epoch (varints)
+//   kObjects   digest (32 bytes)                  -> entry, of every blob
+//   kVariants  digest + metadata digest (8 bytes) -> entry
+//   entry = size, epoch (varints), place (1 byte: 0 a file, 1 kBlobs)
 // The epoch says when the file was made, see durability.h. A file without its entry is not visible.
+// Blobs in kBlobs have an entry too: whether a blob is there is then answered from small keys and
+// values that stay in memory.
 //
 // Thread-safe; the callers exclude each other per digest.
 #pragma once
@@ -46,6 +49,7 @@ struct ObjectName {
 struct ObjectEntry {
   uint64_t size = 0;
   uint64_t epoch = 0;
+  bool in_database = false;
 
   std::string Encode() const;
   static StatusOr<ObjectEntry> Decode(string_view bytes);
