@@ -2,8 +2,8 @@
 //
 // A step key is the digest of its pre-image: a text that names the operation and the content
 // digests of what it reads (no mtimes, no local names). A record is written after all it names is
-// durable. A record whose bytes are gone is a miss: Find checks that every delta is still in the
-// store.
+// in the store, outlives the daemon's death at once and the machine's within seconds (see
+// blob/durability.h). A record whose bytes are gone is a miss.
 //
 // Thread-safe.
 #pragma once
@@ -20,8 +20,9 @@
 
 namespace cairn::steps {
 
-// The pre-image of a step key, built line by line: "<name> <value>\n" with the value escaped, so
-// that no two different steps share a text.
+// The pre-image of a step key, built line by line: "<name> <value>\n". In values a backslash, a
+// newline and control characters are escaped (\\, \n, \x00), so that no two different lists of
+// lines share a text. The first line is "step <kind>". A space in a name is escaped too.
 class KeyBuilder {
  public:
   // `kind` is the operation and its version: "exec 1".
@@ -56,13 +57,24 @@ class StepTable {
  public:
   explicit StepTable(blob::Database& database) : database_(database) {}
 
-  // nullopt when there is none (or when what it names is gone).
+  // nullopt when there is none, when the root of a delta that it names is gone, or when it cannot
+  // be read. Who uses the record has it in use first (gc::Lease::Use), so that it stays.
   StatusOr<std::optional<StepRecord>> Find(const Digest& key);
 
-  // Writes the record and its pre-image, durably, after the blobs it names.
+  // Writes the record and its pre-image in one batch. The caller has stored the blobs it names.
   Status Insert(const Digest& key, string_view preimage, const StepRecord& record);
 
+  // For a record that turned out to be untrue: the step is about to run again. Absent is OK. The
+  // pre-image stays.
   Status Erase(const Digest& key);
+
+  // For a record that was collected at `now`: it is gone, but that and its pre-image are remembered
+  // for explaining the next miss, until ForgetEvictions.
+  Status Evict(const Digest& key, absl::Time now);
+  // When the record of `key` was collected; nullopt when it was not.
+  StatusOr<std::optional<absl::Time>> FindEviction(const Digest& key);
+  // Drops what is remembered of records collected before `limit`.
+  Status ForgetEvictions(absl::Time limit);
 
   StatusOr<std::optional<std::string>> FindPreimage(const Digest& key);
 
