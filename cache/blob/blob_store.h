@@ -114,9 +114,11 @@ class BlobStore {
 
   // For gc alone.
 
-  // Removes a blob and returns the bytes it occupied, 0 when there is none. kFailedPrecondition
-  // when a Hold keeps it.
-  virtual StatusOr<uint64_t> Remove(const Digest& digest) = 0;
+  // Removes the blobs in the order given and returns the bytes they occupied; absent ones count
+  // nothing. For one that a Hold keeps `held` is called before the next is looked at, so that it
+  // may Touch others further on. One call at a time goes on.
+  virtual StatusOr<uint64_t> Remove(const std::vector<Digest>& digests,
+                                    const std::function<void(const Digest&)>& held) = 0;
   // Calls `visit` for each blob whose digest starts with the raw bytes `prefix`.
   virtual Status List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) = 0;
   // Bytes of the second inodes that Materialize made, and their removal; the links stay.

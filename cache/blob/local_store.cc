@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ namespace cairn::blob {
 namespace {
 
 constexpr char kFormat[] = "1";
+// How many blobs one sync of the log serves, and for how long somebody who wants one of them waits.
+constexpr size_t kRemovalChunk = 256;
 
 class ProtectionHold final : public Hold {
  public:
@@ -283,37 +286,61 @@ std::unique_ptr<Hold> LocalStore::NewHold() {
   return std::make_unique<ProtectionHold>(protection_);
 }
 
-StatusOr<uint64_t> LocalStore::Remove(const Digest& digest) {
-  const DigestLocks::Guard guard(locks_, digest);
-  if (!protection_.BeginRemoval(digest)) {
-    return absl::FailedPreconditionError(absl::StrCat("blob ", digest.ToString(), " is held"));
+StatusOr<uint64_t> LocalStore::Remove(const std::vector<Digest>& digests,
+                                      const std::function<void(const Digest&)>& held) {
+  uint64_t bytes = 0;
+  for (size_t start = 0; start < digests.size(); start += kRemovalChunk) {
+    MutexLock removal(removal_mu_);
+    std::vector<Digest> begun;
+    for (size_t i = start; i < std::min(start + kRemovalChunk, digests.size()); ++i) {
+      if (std::find(begun.begin(), begun.end(), digests[i]) != begun.end()) {
+        continue;
+      }
+      if (protection_.BeginRemoval(digests[i])) {
+        begun.push_back(digests[i]);
+      } else {
+        held(digests[i]);
+      }
+    }
+    const StatusOr<uint64_t> removed = RemoveBegun(begun);
+    for (const Digest& digest : begun) {
+      protection_.EndRemoval(digest);
+    }
+    RETURN_IF_ERROR(removed.status());
+    bytes += *removed;
   }
-  const StatusOr<uint64_t> bytes = RemoveBlob(digest);
-  protection_.EndRemoval(digest);
   return bytes;
 }
 
-StatusOr<uint64_t> LocalStore::RemoveBlob(const Digest& digest) {
-  ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
-  if (!entry.has_value()) {
-    return 0;
+StatusOr<uint64_t> LocalStore::RemoveBegun(const std::vector<Digest>& digests) {
+  uint64_t bytes = 0;
+  WriteBatch batch;
+  std::vector<Digest> files;
+  for (const Digest& digest : digests) {
+    ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
+    if (!entry.has_value()) {
+      continue;
+    }
+    bytes += entry->size;
+    batch.Delete(Table::kObjects, digest.raw());
+    if (entry->in_database) {
+      batch.Delete(Table::kBlobs, digest.raw());
+    } else {
+      files.push_back(digest);
+    }
   }
   CAIRN_FAULT_POINT("blob.remove.entry");
-  // The entry goes first: an entry without its file would be a lie, a file without its entry is
-  // only a stray.
-  WriteBatch batch;
-  batch.Delete(Table::kObjects, digest.raw());
-  if (entry->in_database) {
-    batch.Delete(Table::kBlobs, digest.raw());
-  }
-  RETURN_IF_ERROR(database_.Commit(batch, /*sync=*/false));
-  if (entry->in_database) {
-    return entry->size;
-  }
+  // The entries go first, for good: an entry without its file would be a lie, a file without its
+  // entry is only a stray.
+  RETURN_IF_ERROR(database_.Commit(batch, /*sync=*/!files.empty()));
   CAIRN_FAULT_POINT("blob.remove.unlink");
-  RETURN_IF_ERROR(files_->Remove(ObjectName(digest)));
-  ASSIGN_OR_RETURN(const uint64_t variants, inodes_.RemoveVariants(digest));
-  return entry->size + variants;
+  for (const Digest& digest : files) {
+    const DigestLocks::Guard guard(locks_, digest);
+    RETURN_IF_ERROR(files_->Remove(ObjectName(digest)));
+    ASSIGN_OR_RETURN(const uint64_t variants, inodes_.RemoveVariants(digest));
+    bytes += variants;
+  }
+  return bytes;
 }
 
 Status LocalStore::List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) {

@@ -37,7 +37,8 @@ class LocalStore final : public BlobStore {
   void MakeDurableSoon() override { durability_->MakeDurableSoon(); }
   bool recovered() const override { return durability_->recovered(); }
 
-  StatusOr<uint64_t> Remove(const Digest& digest) override;
+  StatusOr<uint64_t> Remove(const std::vector<Digest>& digests,
+                            const std::function<void(const Digest&)>& held) override;
   Status List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) override;
   StatusOr<uint64_t> VariantBytes() override;
   StatusOr<uint64_t> RemoveVariants() override;
@@ -62,7 +63,8 @@ class LocalStore final : public BlobStore {
   // Whether the blob is there, whole; unlike Stat, damage is absence.
   StatusOr<bool> HasBlob(const Digest& digest);
 
-  StatusOr<uint64_t> RemoveBlob(const Digest& digest);
+  // Removes blobs whose removal has begun, all entries in one batch before any file.
+  StatusOr<uint64_t> RemoveBegun(const std::vector<Digest>& digests);
 
   Database& database_;
   const std::unique_ptr<ObjectFiles> files_;
@@ -70,6 +72,8 @@ class LocalStore final : public BlobStore {
   Protection protection_;
   DigestLocks locks_;
   InodePool inodes_;
+  // Orders removals, each of which holds several digests; held across I/O, taken before any other.
+  Mutex removal_mu_;
 };
 
 }  // namespace cairn::blob

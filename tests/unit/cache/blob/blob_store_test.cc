@@ -49,6 +49,13 @@ class BlobStoreTest : public ::testing::Test {
     return status;
   }
 
+  // The bytes removed; kFailedPrecondition when a hold keeps the blob.
+  StatusOr<uint64_t> Remove(const Digest& digest) {
+    bool kept = false;
+    auto bytes = store_->Remove({digest}, [&](const Digest&) { kept = true; });
+    return kept ? absl::FailedPreconditionError("held") : bytes;
+  }
+
   testing::TempDir dir_;
   UniqueFd directory_;
   std::unique_ptr<Database> database_;
@@ -131,7 +138,7 @@ TEST_F(BlobStoreTest, ReaderOutlivesTheRemovalOfItsBlob) {
   const std::string data(kLarge, 'r');
   ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(data));
   ASSERT_OK_AND_ASSIGN(const auto reader, store_->Open(digest));
-  ASSERT_OK(store_->Remove(digest));
+  ASSERT_OK(Remove(digest));
   EXPECT_THAT(reader->ReadAt(0, kLarge), IsOkAndHolds(data));
 }
 
@@ -197,9 +204,9 @@ TEST_F(BlobStoreTest, VanishedFileIsDataLossAndPuttingItAgainRepairsIt) {
 TEST_F(BlobStoreTest, RemoveReturnsTheBytes) {
   ASSERT_OK_AND_ASSIGN(const Digest small, store_->Put("small"));
   ASSERT_OK_AND_ASSIGN(const Digest large, store_->Put(std::string(kLarge, 'x')));
-  EXPECT_THAT(store_->Remove(small), IsOkAndHolds(5u));
-  EXPECT_THAT(store_->Remove(large), IsOkAndHolds(kLarge));
-  EXPECT_THAT(store_->Remove(large), IsOkAndHolds(0u));
+  EXPECT_THAT(Remove(small), IsOkAndHolds(5u));
+  EXPECT_THAT(Remove(large), IsOkAndHolds(kLarge));
+  EXPECT_THAT(Remove(large), IsOkAndHolds(0u));
   EXPECT_THAT(store_->Contains(small), IsOkAndHolds(false));
   EXPECT_EQ(CountObjectFiles(), 0);
 }
@@ -210,22 +217,21 @@ TEST_F(BlobStoreTest, HoldKeepsWhatWasPutOrFoundWhileItLived) {
   std::unique_ptr<Hold> hold = store_->NewHold();
   ASSERT_OK_AND_ASSIGN(const Digest put, store_->Put("put"));
   EXPECT_THAT(store_->Contains(found), IsOkAndHolds(true));
-  EXPECT_OK(store_->Remove(before));
-  EXPECT_THAT(store_->Remove(found), StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
-  EXPECT_THAT(store_->Remove(put), StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
+  EXPECT_OK(Remove(before));
+  EXPECT_THAT(Remove(found), StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
+  EXPECT_THAT(Remove(put), StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
   hold.reset();
-  EXPECT_OK(store_->Remove(found));
-  EXPECT_OK(store_->Remove(put));
+  EXPECT_OK(Remove(found));
+  EXPECT_OK(Remove(put));
 }
 
 TEST_F(BlobStoreTest, LaterHoldDoesNotKeepWhatOnlyAnEndedOneSaw) {
   std::unique_ptr<Hold> first = store_->NewHold();
   ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put("x"));
   const std::unique_ptr<Hold> second = store_->NewHold();
-  EXPECT_THAT(store_->Remove(digest),
-              StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
+  EXPECT_THAT(Remove(digest), StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::_));
   first.reset();
-  EXPECT_OK(store_->Remove(digest));
+  EXPECT_OK(Remove(digest));
 }
 
 TEST_F(BlobStoreTest, PutAndRemoveOfOneBlobNeverLoseAHeldOne) {
@@ -233,7 +239,7 @@ TEST_F(BlobStoreTest, PutAndRemoveOfOneBlobNeverLoseAHeldOne) {
   const Digest digest = Digest::Of(data);
   std::thread remover([&] {
     for (int i = 0; i < 300; ++i) {
-      store_->Remove(digest).IgnoreError();
+      Remove(digest).IgnoreError();
     }
   });
   for (int i = 0; i < 300; ++i) {
@@ -242,6 +248,19 @@ TEST_F(BlobStoreTest, PutAndRemoveOfOneBlobNeverLoseAHeldOne) {
     ASSERT_THAT(store_->Read(digest), IsOkAndHolds(data));
   }
   remover.join();
+}
+
+TEST_F(BlobStoreTest, HeldBlobMayHaveLaterOnesKept) {
+  ASSERT_OK_AND_ASSIGN(const Digest child, store_->Put("child"));
+  const std::unique_ptr<Hold> hold = store_->NewHold();
+  ASSERT_OK_AND_ASSIGN(const Digest parent, store_->Put("parent"));
+  std::vector<Digest> kept;
+  ASSERT_OK(store_->Remove({parent, child}, [&](const Digest& digest) {
+    kept.push_back(digest);
+    store_->Touch(child);
+  }));
+  EXPECT_THAT(kept, ::testing::ElementsAre(parent, child));
+  EXPECT_THAT(store_->Contains(child), IsOkAndHolds(true));
 }
 
 TEST_F(BlobStoreTest, ListVisitsEveryBlobOfAPrefix) {

@@ -74,7 +74,7 @@ TEST_F(StepTableTest, UnknownKeyIsAMiss) {
 TEST_F(StepTableTest, RecordWhoseDeltaIsGoneIsAMiss) {
   ASSERT_OK(blobs_->Put("delta"));
   ASSERT_OK(table_->Insert(key_, "", MakeRecord("delta")));
-  ASSERT_OK(blobs_->Remove(Digest::Of("delta")));
+  ASSERT_OK(blobs_->Remove({Digest::Of("delta")}, [](const Digest&) {}));
   ASSERT_OK_AND_ASSIGN(const auto found, table_->Find(key_));
   EXPECT_FALSE(found.has_value());
 }
