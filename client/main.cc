@@ -1,0 +1,87 @@
+// The cairn command: registers the subcommands, runs the one given, prints its error.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "runtime/base/thread_pool.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr int kExitInterrupted = 130;
+
+// Turns SIGINT and SIGTERM into a cancellation; a second one ends the process at once.
+class SignalWatch {
+ public:
+  explicit SignalWatch(CancelSource& cancel) {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGINT);
+    sigaddset(&signals_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    thread_ = StartThread("signals", [this, &cancel] {
+      for (int seen = 0;; ++seen) {
+        int signal = 0;
+        sigwait(&signals_, &signal);
+        if (done_) {
+          return;
+        }
+        if (seen > 0) {
+          ::_exit(kExitInterrupted);
+        }
+        cancel.Cancel();
+      }
+    });
+  }
+
+  ~SignalWatch() {
+    done_ = true;
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+
+ private:
+  sigset_t signals_;
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app("Builds container images with a Cairn or BuildKit daemon.", "cairn");
+  CommandContext context;
+  CommandSlot chosen;
+  app.add_option("--addr,-H", context.connection.address,
+                 "Daemon: unix:///path or tcp://host:port (CAIRN_HOST, BUILDKIT_HOST)");
+  app.add_option("--tlscacert", context.connection.ca_file, "CA of the daemon's certificate");
+  app.add_option("--tlscert", context.connection.certificate_file, "This client's certificate");
+  app.add_option("--tlskey", context.connection.key_file, "This client's key");
+  app.add_option("--tlsservername", context.connection.server_name, "Name to expect of the daemon");
+  app.require_subcommand(1);
+  AddBuildCommand(app, chosen);
+  AddRunCommand(app, chosen);
+  AddImagesCommands(app, chosen);
+  AddStorageCommands(app, chosen);
+  AddDaemonCommands(app, chosen);
+  CLI11_PARSE(app, argc, argv);
+
+  ::signal(SIGPIPE, SIG_IGN);
+  CancelSource cancel;
+  context.cancel = cancel.token();
+  SignalWatch signals(cancel);
+  const StatusOr<int> result = chosen(context);
+  if (result.ok()) {
+    return *result;
+  }
+  std::fprintf(stderr, "ERROR: %s\n", std::string(result.status().message()).c_str());
+  return absl::IsCancelled(result.status()) ? kExitInterrupted : 1;
+}
+
+}  // namespace
+}  // namespace cairn::client
+
+int main(int argc, char** argv) { return cairn::client::Main(argc, argv); }
