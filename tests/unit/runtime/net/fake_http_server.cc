@@ -127,7 +127,7 @@ void FakeHttpServer::Serve(int raw_fd) {
   for (;;) {
     size_t end;
     while ((end = buffer.find("\r\n\r\n")) == std::string::npos) {
-      if (!ReadMore(fd.get(), stop, buffer)) return;
+      if (!ReadMore(fd.get(), stop, buffer) || buffer[0] == '\x16') return;  // no TLS here
     }
     FakeRequest request;
     const std::vector<std::string> lines = absl::StrSplit(buffer.substr(0, end), "\r\n");
