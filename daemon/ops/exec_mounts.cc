@@ -1,0 +1,258 @@
+#include "daemon/ops/exec_mounts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/session/secrets.h"
+#include "runtime/base/go_match.h"
+
+namespace cairn::ops {
+namespace {
+
+bool IsAbsent(const Status& status) {
+  return absl::IsNotFound(status) || absl::IsUnimplemented(status) || absl::IsUnavailable(status);
+}
+
+CacheSharing SharingOf(pb::CacheSharingOpt sharing) {
+  switch (sharing) {
+    case pb::PRIVATE:
+      return CacheSharing::kPrivate;
+    case pb::LOCKED:
+      return CacheSharing::kLocked;
+    default:
+      return CacheSharing::kShared;
+  }
+}
+
+}  // namespace
+
+StatusOr<std::optional<std::string>> FindSecret(session::SessionManager& manager,
+                                                const session::SessionGroup& sessions,
+                                                const std::string& id, bool optional,
+                                                const CancelToken& cancel) {
+  std::string value;
+  const Status status =
+      sessions.Any(manager, cancel, [&](const std::shared_ptr<session::Session>& session) {
+        auto secret = session::GetSecret(*session, id, cancel);
+        if (secret.ok()) {
+          value = *std::move(secret);
+        }
+        return secret.status();
+      });
+  if (status.ok()) {
+    return std::optional<std::string>(std::move(value));
+  }
+  if (optional && IsAbsent(status)) {
+    return std::optional<std::string>();
+  }
+  return status;
+}
+
+ExecMounts::~ExecMounts() = default;
+
+StatusOr<std::unique_ptr<ExecMounts>> ExecMounts::Prepare(const Stores& stores,
+                                                          const Request& request,
+                                                          const CancelToken& cancel) {
+  std::unique_ptr<ExecMounts> prepared(new ExecMounts(stores));
+  for (const pb::Mount& mount : request.mounts) {
+    RETURN_IF_ERROR(cancel.Check());
+    RETURN_IF_ERROR(prepared->Add(mount, request, cancel));
+  }
+  if (!prepared->has_root_) {
+    return absl::InvalidArgumentError("exec has no root mount");
+  }
+  std::stable_sort(prepared->mounts_.begin(), prepared->mounts_.end(),
+                   [](const sandbox::MountSpec& a, const sandbox::MountSpec& b) {
+                     return a.destination < b.destination;
+                   });
+  return prepared;
+}
+
+Status ExecMounts::Add(const pb::Mount& mount, const Request& request, const CancelToken& cancel) {
+  const bool is_root = mount.dest() == "/";
+  if (is_root && mount.mounttype() != pb::BIND) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("invalid mount type ", pb::MountType_Name(mount.mounttype()), " for /"));
+  }
+  if (is_root && has_root_) {
+    return absl::InvalidArgumentError("exec has two root mounts");
+  }
+  const layer::Chain* input = nullptr;
+  if (mount.input() != -1) {
+    if (mount.input() < 0 || mount.input() >= static_cast<int64_t>(request.inputs.size())) {
+      return absl::InvalidArgumentError(absl::StrCat("missing input ", mount.input()));
+    }
+    input = &request.inputs[mount.input()];
+  }
+  sandbox::MountSpec spec;
+  spec.destination = absl::StartsWith(mount.dest(), "/")
+                         ? CleanPath(mount.dest())
+                         : JoinPath(absl::StrCat("/", request.cwd), mount.dest());
+  spec.selector = mount.selector();
+  spec.readonly = mount.readonly();
+  switch (mount.mounttype()) {
+    case pb::BIND:
+      return AddBind(mount, input, std::move(spec), cancel);
+    case pb::CACHE:
+      return AddCache(mount, input, request, std::move(spec), cancel);
+    case pb::TMPFS:
+      spec.kind = sandbox::MountSpec::Kind::kTmpfs;
+      spec.selector.clear();
+      spec.size_bytes = static_cast<uint64_t>(std::max<int64_t>(0, mount.tmpfsopt().size()));
+      mounts_.push_back(std::move(spec));
+      return absl::OkStatus();
+    case pb::SECRET:
+      return AddSecret(mount, request, std::move(spec), cancel);
+    case pb::SSH:
+      return AddAgent(mount, request, std::move(spec), cancel);
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown mount type ", static_cast<int>(mount.mounttype())));
+  }
+}
+
+Status ExecMounts::AddBind(const pb::Mount& mount, const layer::Chain* input,
+                           sandbox::MountSpec spec, const CancelToken& cancel) {
+  const bool is_root = mount.dest() == "/";
+  ASSIGN_OR_RETURN(const layer::Chain scratch, stores_.chains.Scratch());
+  const layer::Chain& base = input != nullptr ? *input : scratch;
+  const bool has_output = mount.output() != -1;
+  const bool written = is_root || !mount.readonly() || (has_output && input == nullptr);
+  ASSIGN_OR_RETURN_IN(auto mountable, stores_.snapshots.Mount(base, cancel),
+                      absl::StrCat("mount ", spec.destination));
+  sandbox::OverlaySpec overlay{.lowers = mountable->lower_directories()};
+  mountables_.push_back(std::move(mountable));
+  std::unique_ptr<snapshot::Writable> writable;
+  if (written) {
+    ASSIGN_OR_RETURN_IN(writable, stores_.snapshots.NewWritable(base),
+                        absl::StrCat("mount ", spec.destination));
+    overlay.upper = writable->upper_directory();
+    overlay.work = writable->work_directory();
+  }
+  if (is_root) {
+    has_root_ = true;
+    root_.overlay = std::move(overlay);
+    root_.readonly = mount.readonly();
+  } else if (!written && overlay.lowers.size() == 1) {
+    // The kernel has no overlay of one directory that cannot be written.
+    spec.kind = sandbox::MountSpec::Kind::kBind;
+    spec.source = overlay.lowers.front();
+    spec.readonly = true;
+    mounts_.push_back(std::move(spec));
+  } else {
+    spec.kind = sandbox::MountSpec::Kind::kOverlay;
+    spec.overlay = std::move(overlay);
+    mounts_.push_back(std::move(spec));
+  }
+  if (has_output) {
+    outputs_.push_back({.base = base,
+                        .base_input = static_cast<int>(mount.input()),
+                        .written = std::move(writable)});
+  } else if (writable != nullptr) {
+    discarded_.push_back(std::move(writable));
+  }
+  return absl::OkStatus();
+}
+
+Status ExecMounts::AddCache(const pb::Mount& mount, const layer::Chain* input,
+                            const Request& request, sandbox::MountSpec spec,
+                            const CancelToken& cancel) {
+  if (!mount.has_cacheopt()) {
+    return absl::InvalidArgumentError("missing cache mount options");
+  }
+  CacheMounts::Request wanted{
+      .id = mount.cacheopt().id(),
+      .sharing = SharingOf(mount.cacheopt().sharing()),
+      .description = absl::StrCat("cached mount ", mount.dest(), " from ", request.description),
+      .empty_first = request.empty_cache_mounts};
+  if (input != nullptr) {
+    wanted.initial = *input;
+  }
+  ASSIGN_OR_RETURN(auto use, stores_.cache_mounts.Acquire(wanted, request.lease, cancel));
+  spec.kind = sandbox::MountSpec::Kind::kBind;
+  spec.source = use->directory();
+  mounts_.push_back(std::move(spec));
+  caches_.push_back(std::move(use));
+  if (mount.output() != -1 && input != nullptr) {
+    outputs_.push_back({.base = *input, .base_input = static_cast<int>(mount.input())});
+  }
+  return absl::OkStatus();
+}
+
+Status ExecMounts::AddSecret(const pb::Mount& mount, const Request& request,
+                             sandbox::MountSpec spec, const CancelToken& cancel) {
+  const pb::SecretOpt& option = mount.secretopt();
+  if (option.id().empty()) {
+    return absl::InvalidArgumentError("secret ID missing from mount options");
+  }
+  ASSIGN_OR_RETURN(
+      std::optional<std::string> secret,
+      FindSecret(stores_.sessions, request.sessions, option.id(), option.optional(), cancel));
+  if (!secret) {
+    return absl::OkStatus();
+  }
+  spec.kind = sandbox::MountSpec::Kind::kFile;
+  spec.selector.clear();
+  spec.readonly = true;
+  spec.content = *std::move(secret);
+  spec.uid = option.uid();
+  spec.gid = option.gid();
+  spec.mode = option.mode() & 0777;
+  mounts_.push_back(std::move(spec));
+  return absl::OkStatus();
+}
+
+Status ExecMounts::AddAgent(const pb::Mount& mount, const Request& request, sandbox::MountSpec spec,
+                            const CancelToken& cancel) {
+  const pb::SSHOpt& option = mount.sshopt();
+  const std::string id = option.id().empty() ? "default" : option.id();
+  std::shared_ptr<session::Session> owner;
+  Status status = request.sessions.Any(
+      stores_.sessions, cancel, [&](const std::shared_ptr<session::Session>& session) {
+        Status forwarded = session::CheckSshAgent(*session, id, cancel);
+        if (forwarded.ok()) {
+          owner = session;
+        }
+        return forwarded;
+      });
+  if (!status.ok() && option.optional() && !absl::IsCancelled(status)) {
+    return absl::OkStatus();
+  }
+  if (absl::IsUnimplemented(status)) {
+    return absl::NotFoundError(absl::StrCat("no SSH key \"", id, "\" forwarded from the client"));
+  }
+  RETURN_IF_ERROR(status);
+  ASSIGN_OR_RETURN(
+      auto agent,
+      session::SshAgent::Listen(
+          std::move(owner),
+          {.id = id, .uid = option.uid(), .gid = option.gid(), .mode = option.mode() & 0777},
+          stores_.socket_directory, cancel));
+  spec.kind = sandbox::MountSpec::Kind::kSocket;
+  spec.selector.clear();
+  spec.source = agent->socket_path();
+  spec.uid = option.uid();
+  spec.gid = option.gid();
+  spec.mode = option.mode() & 0777;
+  mounts_.push_back(std::move(spec));
+  agents_.push_back(std::move(agent));
+  return absl::OkStatus();
+}
+
+StatusOr<std::vector<solver::OpOutput>> ExecMounts::Commit(const CancelToken& cancel) {
+  std::vector<solver::OpOutput> results;
+  for (Output& output : outputs_) {
+    layer::Chain chain = output.base;
+    if (output.written != nullptr) {
+      ASSIGN_OR_RETURN_IN(chain,
+                          stores_.snapshots.Commit(std::move(output.written), output.base, cancel),
+                          "keep what the step wrote");
+    }
+    results.push_back({.chain = std::move(chain), .base_input = output.base_input});
+  }
+  return results;
+}
+
+}  // namespace cairn::ops
