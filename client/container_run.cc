@@ -378,6 +378,8 @@ StatusOr<int> RunContainer(Connection& connection, const RunRequest& request,
   moby::buildkit::v1::frontend::ResolveImageConfigRequest resolve;
   resolve.set_ref(request.image);
   resolve.set_resolvemode("local");
+  resolve.mutable_platform()->set_os("linux");
+  resolve.mutable_platform()->set_architecture(Platform::Host().architecture);
   moby::buildkit::v1::frontend::ResolveImageConfigResponse image;
   RETURN_IF_ERROR_IN(build.Call([&](grpc::ClientContext& context) {
     return build.bridge().ResolveImageConfig(&context, resolve, &image);

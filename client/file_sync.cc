@@ -161,7 +161,7 @@ class Transfer {
       stat.set_devminor(minor(entry.status.st_rdev));
     }
     ++next_id_;
-    if (!stream_.Write(packet, grpc::WriteOptions().set_buffer_hint())) {
+    if (!stream_.Write(packet)) {
       return absl::UnavailableError("send files: the daemon is gone");
     }
     return next_id_ % kStatsPerTurn == 0 ? SendRequested() : absl::OkStatus();
@@ -200,7 +200,7 @@ class Transfer {
       const bool more = data.size() == kChunk;
       if (!data.empty()) {
         packet.set_data(std::move(data));
-        if (!stream_.Write(packet, grpc::WriteOptions().set_buffer_hint())) {
+        if (!stream_.Write(packet)) {
           return absl::UnavailableError("send files: the daemon is gone");
         }
       }

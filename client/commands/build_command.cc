@@ -400,6 +400,12 @@ void AddBuildCommand(CLI::App& app, CommandSlot& chosen) {
   AddSourceOptions(*command, *flags);
   AddRunOptions(*command, *flags);
   AddResultOptions(*command, *flags);
+  // A repeatable option takes one value each time: the next word is not its own.
+  for (CLI::Option* option : command->get_options()) {
+    if (option->get_items_expected_max() > 1) {
+      option->allow_extra_args(false);
+    }
+  }
   command->callback([flags, &chosen] {
     chosen = [flags](const CommandContext& context) { return BuildCommand(*flags).Run(context); };
   });

@@ -20,6 +20,9 @@ void AddRunCommand(CLI::App& app, CommandSlot& chosen) {
   command->add_flag("-t,--tty", request->terminal, "Give the command a terminal");
   command->add_flag("--rm", request->remove, "Containers are always removed; accepted for habit");
   command->add_option("IMAGE", request->image, "Image to run")->required();
+  for (CLI::Option* option : command->get_options()) {
+    option->allow_extra_args(false);
+  }
   command->prefix_command();
   command->callback([request, command, &chosen] {
     for (const std::string& word : command->remaining()) {
