@@ -1,5 +1,7 @@
-// The algebra of trees: apply, diff, merge, look up, digest a selection. Every function reads only
+// The algebra of trees: apply, diff, look up, walk, digest a selection. Every function reads only
 // the directories on the paths that differ; no file content is read.
+//
+// Thread-safe, as the store is. Trees deeper than kMaxDepth are kResourceExhausted.
 #pragma once
 
 #include <functional>
@@ -12,8 +14,15 @@
 
 namespace cairn::tree {
 
-// What `delta` makes of `base`: Apply(base, Diff(base, upper)) == upper.
-StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta);
+// What `delta` makes of `base`: Apply(base, Diff(base, upper)) == upper. The result is a whole
+// tree: no whiteouts, nothing opaque or implied. Directories that neither had are appended to
+// `made` when it is not null.
+StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta,
+                        std::vector<Digest>* made = nullptr);
+
+// `delta` with its implied directories settled for lying on `base`: those take the metadata of the
+// directory that they lie on. A delta that has none is returned as it is.
+StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef& delta);
 
 // The delta that makes `upper` of `lower`; nullopt when they are equal. Directories on the way to a
 // change are in it with upper's metadata, as an overlay file system would have copied them up.
@@ -25,7 +34,7 @@ struct Found {
   Entry entry;       // the root has an empty name
 };
 
-// Finds `path` ("/" or "" is the root; "..", never above the root). Symlinks on the way are
+// Finds `path` ("/" or "" is the root; ".." never leads above the root). Symlinks on the way are
 // followed within the tree; the last component only when `follow`. kNotFound when absent; loops of
 // more than 255 links are kInvalidArgument.
 StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, bool follow);
@@ -51,9 +60,10 @@ struct Selection {
   friend bool operator==(const Selection&, const Selection&) = default;
 };
 
-// The content digest of what `selection` names, with the names matched: equal when a copy of it
-// would be equal but for mtimes. A path that is absent and no pattern is kNotFound: "\"/x\": not
-// found".
+// The content digest of what `selection` names: equal when a copy of it would be equal but for
+// mtimes. What a pattern matches counts with its base names; a path without wildcards counts
+// without its name, which is in the step's own description. Everything ("/") has the root's own
+// content digest. A path that is absent and no pattern is kNotFound: "\"/x\": not found".
 StatusOr<Digest> ContentDigest(TreeStore& store, const TreeRef& root, const Selection& selection);
 
 }  // namespace cairn::tree

@@ -6,9 +6,8 @@
 // it.
 //
 // Two digests go with every directory:
-//   digest   of the encoding: names, bytes, and all metadata with mtimes. Equal digest, equal
-//   bytes. content  the same without mtimes and without hard-link groups: what step keys are made
-//   of.
+//   digest   of the encoding: names, bytes, and all metadata with mtimes. Equal digest, equal tree.
+//   content  the same without mtimes and without hard-link groups: what step keys are made of.
 //
 // A Tree may also be a *delta*: what a step changed on its input. Then whiteouts remove an entry of
 // the tree below and an opaque directory hides all that is below it; the entries a delta holds are
@@ -26,14 +25,27 @@
 
 namespace cairn::tree {
 
-// Names a stored Tree (or delta): the root Directory's digests and the sizes below it.
+// Names a stored Tree (or delta): the root Directory's digests and what is known of all below it.
+// `digest` determines the rest, so it alone is compared.
 struct TreeRef {
+  // What is somewhere in the tree, the root included.
+  enum Trait : uint32_t {
+    kHasWhiteouts = 1,   // whiteouts or opaque directories: it is a delta
+    kHasImplied = 2,     // implied directories: a delta that Complete has not seen
+    kHasLinkGroups = 4,  // hard links
+  };
+
   Digest digest;
   Digest content;
   uint64_t bytes = 0;    // of all regular files below
   uint64_t entries = 0;  // of all kinds below, the root not counted
+  // Of the root's encoding, in bytes. 0 says that this and `traits` are not known, as in a
+  // reference that was not made by a TreeStore; the store then finds them out where it needs them.
+  uint64_t encoded_size = 0;
+  uint32_t traits = 0;
 
-  friend bool operator==(const TreeRef&, const TreeRef&) = default;
+  bool Has(Trait trait) const { return (traits & trait) != 0; }
+  friend bool operator==(const TreeRef& a, const TreeRef& b) { return a.digest == b.digest; }
 };
 
 struct Entry {
@@ -62,10 +74,20 @@ struct Directory {
   fs::Metadata metadata;
   // In a delta: nothing of the directory below shows through.
   bool opaque = false;
+  // In a delta that was read from a tar: the directory was not in it, only something below was. Its
+  // metadata is that of the directory below, or `metadata` where there is none. Complete
+  // (algebra.h) settles it; whole trees have none.
+  bool implied = false;
   std::vector<Entry> entries;  // sorted by name, no duplicates
 
   const Entry* Find(string_view name) const;
   friend bool operator==(const Directory&, const Directory&) = default;
 };
+
+// The metadata of a directory that nobody described: 0755, root, at the epoch.
+fs::Metadata DefaultDirectoryMetadata();
+
+// Trees deeper than this are refused: PATH_MAX cannot name what is in them.
+inline constexpr int kMaxDepth = 2048;
 
 }  // namespace cairn::tree

@@ -13,15 +13,19 @@ namespace cairn::tree {
 class TreeStore {
  public:
   // `blobs` outlives the store; `cache_bytes` bounds the decoded directories kept.
-  TreeStore(blob::BlobStore& blobs, uint64_t cache_bytes = 16 << 20);
+  explicit TreeStore(blob::BlobStore& blobs, uint64_t cache_bytes = 16 << 20);
   ~TreeStore();
 
   // kNotFound when the blob is gone, kDataLoss when it is not a Directory.
   StatusOr<std::shared_ptr<const Directory>> Load(const Digest& digest);
 
   // Encodes and stores `directory`; its children must be stored already. kInvalidArgument when
-  // entries are unsorted, doubled or badly named.
-  StatusOr<TreeRef> Store(const Directory& directory);
+  // entries are unsorted, doubled or badly named, kResourceExhausted when there are too many (some
+  // millions).
+  StatusOr<TreeRef> Store(Directory directory);
+
+  // The whole reference of the stored tree that `digest` names.
+  StatusOr<TreeRef> RefOf(const Digest& digest);
 
   // The tree of an empty directory 0755 root:root with mtime 0.
   StatusOr<TreeRef> Empty();

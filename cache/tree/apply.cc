@@ -1,0 +1,131 @@
+#include <optional>
+#include <utility>
+
+#include "cache/tree/algebra.h"
+
+namespace cairn::tree {
+namespace {
+
+Status TooDeepError() { return absl::ResourceExhaustedError("directories are nested too deeply"); }
+
+bool IsDirectory(const Entry& entry) { return entry.type == Entry::Type::kDirectory; }
+
+// What `name` is in `below`, when it is a directory there.
+const TreeRef* ChildDirectory(const Directory* below, const std::string& name) {
+  const Entry* entry = below == nullptr ? nullptr : below->Find(name);
+  return entry != nullptr && IsDirectory(*entry) ? &*entry->directory : nullptr;
+}
+
+class Application {
+ public:
+  Application(TreeStore& store, std::vector<Digest>* made) : store_(store), made_(made) {}
+
+  // `below` is null when the delta's directory lies on nothing.
+  StatusOr<TreeRef> Run(const TreeRef* below, const TreeRef& delta, int depth) {
+    if (depth > kMaxDepth) {
+      return TooDeepError();
+    }
+    const bool plain = !delta.Has(TreeRef::kHasWhiteouts) && !delta.Has(TreeRef::kHasImplied);
+    if (plain && (below == nullptr || *below == delta)) {
+      return delta;
+    }
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> changes, store_.Load(delta.digest));
+    std::shared_ptr<const Directory> base;
+    if (below != nullptr) {
+      ASSIGN_OR_RETURN(base, store_.Load(below->digest));
+    }
+    Directory result;
+    result.metadata = changes->implied && base != nullptr ? base->metadata : changes->metadata;
+    const Directory* through = changes->opaque ? nullptr : base.get();
+    RETURN_IF_ERROR(Merge(through, *changes, depth, result.entries));
+    ASSIGN_OR_RETURN(TreeRef stored, store_.Store(std::move(result)));
+    if (made_ != nullptr) {
+      made_->push_back(stored.digest);
+    }
+    return stored;
+  }
+
+ private:
+  Status Merge(const Directory* base, const Directory& changes, int depth,
+               std::vector<Entry>& result) {
+    const size_t base_size = base == nullptr ? 0 : base->entries.size();
+    result.reserve(base_size + changes.entries.size());
+    size_t next = 0;
+    for (const Entry& change : changes.entries) {
+      while (next < base_size && base->entries[next].name < change.name) {
+        result.push_back(base->entries[next++]);
+      }
+      const Entry* replaced = nullptr;
+      if (next < base_size && base->entries[next].name == change.name) {
+        replaced = &base->entries[next++];
+      }
+      if (change.type == Entry::Type::kWhiteout) {
+        continue;
+      }
+      result.push_back(change);
+      if (IsDirectory(change)) {
+        const TreeRef* below =
+            replaced != nullptr && IsDirectory(*replaced) ? &*replaced->directory : nullptr;
+        ASSIGN_OR_RETURN(result.back().directory, Run(below, *change.directory, depth + 1));
+      }
+    }
+    for (; next < base_size; ++next) {
+      result.push_back(base->entries[next]);
+    }
+    return absl::OkStatus();
+  }
+
+  TreeStore& store_;
+  std::vector<Digest>* const made_;
+};
+
+StatusOr<TreeRef> CompleteDirectory(TreeStore& store, const TreeRef* below, const TreeRef& delta,
+                                    int depth) {
+  if (!delta.Has(TreeRef::kHasImplied)) {
+    return delta;
+  }
+  if (depth > kMaxDepth) {
+    return TooDeepError();
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> changes, store.Load(delta.digest));
+  std::shared_ptr<const Directory> base;
+  if (below != nullptr) {
+    ASSIGN_OR_RETURN(base, store.Load(below->digest));
+  }
+  Directory result = *changes;
+  if (result.implied) {
+    result.implied = false;
+    if (base != nullptr) {
+      result.metadata = base->metadata;
+    }
+  }
+  const Directory* through = result.opaque ? nullptr : base.get();
+  for (Entry& entry : result.entries) {
+    if (IsDirectory(entry)) {
+      ASSIGN_OR_RETURN(entry.directory,
+                       CompleteDirectory(store, ChildDirectory(through, entry.name),
+                                         *entry.directory, depth + 1));
+    }
+  }
+  return store.Store(std::move(result));
+}
+
+// `ref` with its traits known.
+StatusOr<TreeRef> Known(TreeStore& store, const TreeRef& ref) {
+  return ref.encoded_size != 0 ? StatusOr<TreeRef>(ref) : store.RefOf(ref.digest);
+}
+
+}  // namespace
+
+StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta,
+                        std::vector<Digest>* made) {
+  ASSIGN_OR_RETURN(const TreeRef known, Known(store, delta));
+  return Application(store, made).Run(&base, known, 0);
+}
+
+StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef& delta) {
+  ASSIGN_OR_RETURN(const TreeRef known, Known(store, delta));
+  return CompleteDirectory(store, &base, known, 0);
+}
+
+}  // namespace cairn::tree

@@ -1,0 +1,117 @@
+#include "cache/tree/algebra.h"
+#include "tests/unit/cache/stores.h"
+
+namespace cairn::tree {
+namespace {
+
+using ::cairn::testing::LinesOf;
+using ::cairn::testing::MakeTree;
+using ::cairn::testing::Stores;
+using ::testing::ElementsAre;
+
+// `tree` with the directory `path` changed by `change`.
+template <typename Change>
+TreeRef Changed(Stores& stores, const TreeRef& tree, const std::string& path,
+                const Change& change) {
+  Directory directory =
+      *stores.trees()
+           .Load(Lookup(stores.trees(), tree, path, true)->entry.directory->digest)
+           .value();
+  change(directory);
+  Entry entry;
+  entry.type = Entry::Type::kDirectory;
+  entry.directory = *stores.trees().Store(directory);
+  if (path.empty()) {
+    return *entry.directory;
+  }
+  Editor editor(stores.trees(), tree);
+  EXPECT_OK(editor.Put(path, entry));
+  return *editor.Commit();
+}
+
+TEST(ApplyTest, WhiteoutsRemove) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"a/f=1", "a/g=2", "b/h=3"});
+  const TreeRef delta = MakeTree(stores, {"a/f-", "b-", "absent-"});
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta));
+  EXPECT_THAT(LinesOf(stores, result), ElementsAre("a/", "a/g=2"));
+  EXPECT_EQ(result.traits, 0u);
+}
+
+TEST(ApplyTest, OpaqueDirectoriesHideAllBelow) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"a/f=1", "a/g=2"});
+  const TreeRef delta = Changed(stores, MakeTree(stores, {"a/new=3", "a/f-"}), "a",
+                                [](Directory& directory) { directory.opaque = true; });
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta));
+  EXPECT_THAT(LinesOf(stores, result), ElementsAre("a/", "a/new=3"));
+  EXPECT_EQ(result.traits, 0u);
+}
+
+TEST(ApplyTest, TypesReplaceEachOther) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"d/f=1", "f=2", "l->d"});
+  const TreeRef delta = MakeTree(stores, {"d=now a file", "f/x=3", "f/gone-", "l/y=4"});
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta));
+  EXPECT_THAT(LinesOf(stores, result), ElementsAre("d=now a file", "f/", "f/x=3", "l/", "l/y=4"));
+}
+
+TEST(ApplyTest, ANewDirectoryIsSplicedUntouched) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"a=1"});
+  const TreeRef delta = MakeTree(stores, {"usr/bin/x=2"});
+  std::vector<Digest> made;
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta, &made));
+  EXPECT_THAT(made, ElementsAre(result.digest));
+}
+
+TEST(ApplyTest, ImpliedDirectoriesTakeTheMetadataBelow) {
+  Stores stores;
+  const TreeRef base = Changed(stores, MakeTree(stores, {"a/f=1"}), "a",
+                               [](Directory& directory) { directory.metadata.mode = 0700; });
+  TreeRef delta = Changed(stores, MakeTree(stores, {"a/g=2", "n/h=3"}), "a",
+                          [](Directory& directory) { directory.implied = true; });
+  delta = Changed(stores, delta, "n", [](Directory& directory) { directory.implied = true; });
+  EXPECT_TRUE(delta.Has(TreeRef::kHasImplied));
+
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta));
+  EXPECT_EQ(
+      (*stores.trees().Load(Lookup(stores.trees(), result, "a", true)->entry.directory->digest))
+          ->metadata.mode,
+      0700u);
+  EXPECT_EQ(result.traits, 0u);
+
+  ASSERT_OK_AND_ASSIGN(const TreeRef complete, Complete(stores.trees(), base, delta));
+  EXPECT_FALSE(complete.Has(TreeRef::kHasImplied));
+  EXPECT_THAT(LinesOf(stores, complete), ElementsAre("a/", "a/g=2", "n/", "n/h=3"));
+  EXPECT_EQ(*Apply(stores.trees(), base, complete), result);
+}
+
+TEST(DiffTest, EqualTreesHaveNone) {
+  Stores stores;
+  const TreeRef tree = MakeTree(stores, {"a/f=1"});
+  ASSERT_OK_AND_ASSIGN(const auto delta, Diff(stores.trees(), tree, tree));
+  EXPECT_FALSE(delta.has_value());
+}
+
+TEST(DiffTest, HoldsWhatChangedAndTheWayToIt) {
+  Stores stores;
+  const TreeRef lower = MakeTree(stores, {"a/b/f=1", "a/b/same=2", "c/x=3", "gone/y=4"});
+  const TreeRef upper = MakeTree(stores, {"a/b/f=new", "a/b/same=2", "c/x=3", "new/z=5"});
+  ASSERT_OK_AND_ASSIGN(const auto delta, Diff(stores.trees(), lower, upper));
+  EXPECT_THAT(LinesOf(stores, *delta),
+              ElementsAre("a/", "a/b/", "a/b/f=new", "gone-", "new/", "new/z=5"));
+}
+
+TEST(DiffTest, ATimeOfADirectoryIsAChange) {
+  Stores stores;
+  const TreeRef lower = MakeTree(stores, {"a/f=1"});
+  const TreeRef upper =
+      Changed(stores, lower, "a", [](Directory& directory) { directory.metadata.mtime_ns = 1; });
+  ASSERT_OK_AND_ASSIGN(const auto delta, Diff(stores.trees(), lower, upper));
+  EXPECT_THAT(LinesOf(stores, *delta), ElementsAre("a/"));
+  EXPECT_EQ(lower.content, upper.content);
+}
+
+}  // namespace
+}  // namespace cairn::tree
