@@ -20,6 +20,7 @@ Container::Container(Parts parts) : parts_(std::move(parts)) {
   first_->acquire_ = parts_.acquire;
   first_->hooks_.kill = [this] { Kill(); };
   first_->hooks_.finish = [this](RunOutcome& outcome) { Finish(outcome); };
+  first_->AwaitCreation();
 }
 
 Container::~Container() {
@@ -81,6 +82,7 @@ StatusOr<std::unique_ptr<Process>> Container::Join(const ProcessSpec& process, P
   joined->requested_ = requested;
   joined->hooks_.kill = [raw] { raw->KillThroughPidfd(); };
   joined->hooks_.finish = [](RunOutcome&) {};
+  joined->AwaitCreation();
   return joined;
 }
 

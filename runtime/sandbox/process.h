@@ -62,6 +62,9 @@ class Process {
 
   bool started() const { return !setup_.valid() && !failure_.has_value(); }
   bool ended() const { return !setup_.valid() && !status_.valid(); }
+  // Waits for the supervisor's word that the process exists (or never will): from then on it can
+  // be signalled.
+  void AwaitCreation() { ReadStatus(); }
   // Waits for and handles what arrives next on either socket.
   void Pump();
   void ReadSetup();

@@ -76,10 +76,9 @@ DeviceMounts MakeDeviceMounts(const FileSystems& file_systems, const Reporter& r
       reporter.Fail(step, std::string("make directory /dev/") + directory, errno);
     }
   }
-  mounts.terminals =
-      file_systems.Make(step, "mount /dev/pts", "devpts",
-                        {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
-                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  mounts.terminals = file_systems.Make(step, "mount /dev/pts", "devpts",
+                                       {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   mounts.shm =
       file_systems.Make(step, "mount /dev/shm", "tmpfs", {{"mode", "1777"}, {"size", "65536k"}},
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);

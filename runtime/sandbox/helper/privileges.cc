@@ -55,6 +55,16 @@ int LastCapability() {
   return last;
 }
 
+// The capabilities that this process has; a daemon in a container may lack some itself.
+uint64_t PermittedCapabilities(const Reporter& reporter) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) {
+    reporter.Fail(kStep, "read capabilities", errno);
+  }
+  return data[0].permitted | static_cast<uint64_t>(data[1].permitted) << 32;
+}
+
 void SetCapabilities(uint64_t effective, uint64_t inheritable, const Reporter& reporter) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
@@ -131,7 +141,7 @@ void DropPrivileges(const LaunchRequest& request, const UserIdentity& identity,
   InstallFilter(request, reporter);
 
   const int last = LastCapability();
-  const uint64_t all = (last == 63 ? 0 : uint64_t{1} << (last + 1)) - 1;
+  const uint64_t all = PermittedCapabilities(reporter);
   const uint64_t bounding = request.insecure ? all : kDefaultCapabilities & all;
   for (int capability = 0; capability <= last; ++capability) {
     if ((bounding >> capability & 1) == 0 && ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {

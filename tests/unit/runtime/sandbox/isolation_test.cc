@@ -1,0 +1,171 @@
+// What a step can see and do.
+#include <linux/audit.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+#include "tests/unit/runtime/sandbox/sandbox_fixture.h"
+
+namespace cairn::sandbox {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class IsolationTest : public SandboxTest {
+ protected:
+  ContainerSpec Insecure() const {
+    ContainerSpec spec = Overlay();
+    spec.insecure = InsecureEntitlement::GrantedBy("test");
+    return spec;
+  }
+};
+
+TEST_F(IsolationTest, RootHasDockersFourteenCapabilities) {
+  const Result result = RunShell("grep -E 'Cap|Seccomp:|NoNewPrivs' /proc/self/status");
+  EXPECT_EQ(result.out,
+            "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"
+            "CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n");
+}
+
+TEST_F(IsolationTest, OtherUsersHaveNoCapabilitiesButSetuidWorks) {
+  ProcessSpec process = Shell("grep CapEff /proc/self/status; /bin/su -c id 2>&1");
+  process.user = "app";
+  std::filesystem::remove(dir_ / "lower/bin/su");
+  std::filesystem::copy_file("/bin/busybox", dir_ / "lower/bin/su");
+  ::chmod((dir_ / "lower/bin/su").c_str(), 04755);
+  Write(dir_ / "lower/etc/passwd", "root::0:0:root:/root:/bin/sh\napp::1000:1000::/:/bin/sh\n");
+  const Result result = Run(Overlay(), process);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("CapEff:\t0000000000000000"), HasSubstr("uid=0 gid=0")));
+}
+
+TEST_F(IsolationTest, InsecureModeHasAllPowers) {
+  const Result result =
+      Run(Insecure(), Shell("grep -E 'CapEff|Seccomp:' /proc/self/status; "
+                            "mount -t tmpfs none /tmp && echo mounted; "
+                            "ls /dev/fuse /dev/loop0 /dev/net/tun; "
+                            "touch /sys/fs/cgroup/cgroup.procs && echo writable"));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("Seccomp:\t0"), HasSubstr("mounted"),
+                                HasSubstr("/dev/fuse\n/dev/loop0\n/dev/net/tun"),
+                                HasSubstr("writable"), Not(HasSubstr("a80425fb"))));
+}
+
+TEST_F(IsolationTest, ForbiddenCallsFail) {
+  const Result result = RunShell("mount -t tmpfs none /tmp 2>&1; hostname other 2>&1");
+  EXPECT_THAT(result.out, HasSubstr("permission denied"));
+  EXPECT_THAT(result.out, Not(HasSubstr("mounted")));
+}
+
+TEST_F(IsolationTest, HasItsOwnPidAndUtsNamespaces) {
+  ContainerSpec spec = Overlay();
+  EXPECT_EQ(Run(spec, Shell("echo $$; hostname")).out, "1\nbuildkitsandbox\n");
+  spec.hostname = "builder.example";
+  const Result named = Run(spec, Shell("hostname; cat /etc/hosts"));
+  EXPECT_THAT(named.out, StartsWith("builder.example\n127.0.0.1\tlocalhost builder.example\n"));
+}
+
+TEST_F(IsolationTest, SensitiveFilesAreMaskedAndReadOnly) {
+  const Result result = RunShell(
+      "cat /proc/interrupts | wc -c; cat /proc/keys | wc -c; cat /proc/timer_list | wc -c; "
+      "ls /sys/firmware | wc -l; "
+      "for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper; do "
+      "(echo x > $f) 2>/dev/null && echo wrote $f; done; "
+      "umount /proc/keys 2>/dev/null && echo unmounted; rm /proc/keys 2>/dev/null && echo "
+      "removed; "
+      "mkdir /sys/fs/cgroup/x 2>/dev/null && echo made");
+  EXPECT_EQ(result.out, "0\n0\n0\n0\n");
+}
+
+TEST_F(IsolationTest, OnlyHarmlessDevicesOpen) {
+  const Result result = RunShell(
+      "mknod /tmp/mem c 1 1; mknod /tmp/disk b 8 0; mknod /tmp/vda b 254 0; mknod /tmp/tun c 10 "
+      "200; "
+      "mknod /tmp/null c 1 3; "
+      "for d in mem disk vda tun null; do (: < /tmp/$d) 2>/dev/null && echo $d; done; "
+      "head -c 3 /dev/zero | wc -c; echo lost > /dev/null; ls /dev");
+  EXPECT_EQ(result.out,
+            "null\n3\ncore\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\n"
+            "tty\nurandom\nzero\n");
+}
+
+TEST_F(IsolationTest, NoDescriptorButTheStreamsSurvives) {
+  // ls itself holds the directory as 3.
+  EXPECT_EQ(RunShell("ls /proc/self/fd").out, "0\n1\n2\n3\n");
+}
+
+TEST_F(IsolationTest, ExecutableOfTheHelperIsNotReachable) {
+  std::filesystem::create_symlink("/proc/self/exe", dir_ / "lower/bin/self");
+  const Result result = Run(Overlay(), Command({"/bin/self"}));
+  EXPECT_FALSE(result.outcome.success());
+  const Result write = RunShell("readlink /proc/1/exe");
+  EXPECT_EQ(write.out, "/bin/busybox\n");
+}
+
+TEST_F(IsolationTest, HostPathsAreNotInMountInfo) {
+  const Result result = RunShell("cat /proc/self/mountinfo /proc/mounts");
+  EXPECT_THAT(result.out, Not(HasSubstr(dir_.path())));
+  EXPECT_THAT(RunShell("cat /proc/self/cgroup").out, Not(HasSubstr("cairn")));
+}
+
+TEST_F(IsolationTest, ProcAsSymlinkIsRefused) {
+  std::filesystem::remove(dir_ / "lower/proc");
+  std::filesystem::create_symlink("/tmp", dir_ / "lower/proc");
+  const RunOutcome outcome = RunShell("true").outcome;
+  EXPECT_EQ(outcome.kind, RunOutcome::Kind::kSetupFailed);
+  EXPECT_EQ(outcome.message, "mount /proc: not a directory");
+}
+
+TEST_F(IsolationTest, NetworkNoneHasLoopbackOnly) {
+  ContainerSpec spec = Overlay();
+  spec.network.mode = NetworkSpec::Mode::kNone;
+  const Result result = Run(spec, Shell("ls /sys/class/net; ifconfig lo | grep -c UP"));
+  EXPECT_EQ(result.out, "lo\n1\n");
+}
+
+TEST_F(IsolationTest, HostNetworkNeedsItsEntitlement) {
+  ContainerSpec spec = Overlay();
+  spec.network.mode = NetworkSpec::Mode::kHost;
+  EXPECT_THAT(executor_->Start(spec, Shell("true"), ProcessIo(), {}),
+              testing::StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("network.host")));
+  spec.network.host_entitlement = HostNetworkEntitlement::GrantedBy("test");
+  EXPECT_TRUE(Run(spec, Shell("true")).outcome.success());
+}
+
+TEST_F(IsolationTest, LimitsOfProcessesAreSet) {
+  EXPECT_EQ(RunShell("ulimit -n; ulimit -c").out, "1024\n0\n");
+  ContainerSpec spec = Overlay();
+  spec.ulimits = {{"nofile", 1062, 1062}};
+  EXPECT_EQ(Run(spec, Shell("ulimit -n; ulimit -Hn")).out, "1062\n1062\n");
+  spec.ulimits = {{"nonsense", 1, 1}};
+  EXPECT_THAT(executor_->Start(spec, Shell("true"), ProcessIo(), {}),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nonsense")));
+}
+
+TEST_F(IsolationTest, CgroupParentHoldsTheContainer) {
+  ContainerSpec spec = Overlay();
+  spec.cgroup_parent = "cairn-test-parent";
+  const Result result = Run(spec, Shell("cat /proc/self/cgroup"));
+  EXPECT_TRUE(result.outcome.success()) << ToString(result.outcome);
+  EXPECT_THAT(result.out, Not(HasSubstr("cairn-test-parent")));
+  spec.cgroup_parent = "../escape";
+  EXPECT_THAT(executor_->Start(spec, Shell("true"), ProcessIo(), {}),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("..")));
+}
+
+TEST_F(IsolationTest, DefaultUmaskSessionAndStdin) {
+  const Result result = RunShell("umask; cat; cut -d' ' -f6 /proc/self/stat");
+  EXPECT_EQ(result.out, "0022\n1\n");
+}
+
+TEST_F(IsolationTest, ChrootDoesNotEscape) {
+  const Result result = RunShell(
+      "mkdir -p /tmp/jail/bin && ln /bin/busybox /tmp/jail/bin/busybox; "
+      "chroot /tmp/jail /bin/busybox ls /; ls /proc/1/root/");
+  EXPECT_THAT(result.out, StartsWith("bin\n"));
+  EXPECT_THAT(result.out, Not(HasSubstr("lower")));
+}
+
+}  // namespace
+}  // namespace cairn::sandbox
