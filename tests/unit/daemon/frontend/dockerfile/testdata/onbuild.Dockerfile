@@ -1,0 +1,4 @@
+FROM alpine AS tools
+FROM onbuild
+ONBUILD RUN in child
+RUN last
