@@ -431,7 +431,7 @@ void Scheduler::OnPrepared(Step& step, StatusOr<Prepared> prepared) {
                                       .is_done = step.prepared->ready.has_value()};
   step.progress.Finish("");
   if (preparation.is_done) {
-    OnDone(step, *std::move(step.prepared->ready));
+    OnDone(step, *std::move(step.prepared->ready), /*cached=*/false);
     step.prepared->ready.reset();
   }
   plan_.Prepared(step.id, preparation);
@@ -484,7 +484,7 @@ void Scheduler::DoLookUp(Step& step) {
         Remember(*step.vertex, (*cached)->duration);
         if (plan_.state(step.id) == Plan::State::kLookingUp) {
           step.progress.FinishCached();
-          OnDone(step, std::move((*cached)->outputs));
+          OnDone(step, std::move((*cached)->outputs), /*cached=*/true);
         }
       }
       plan_.LookedUp(step.id, cached->has_value());
@@ -530,17 +530,24 @@ void Scheduler::DoRun(Step& step) {
     OnFailed(step, std::move(gathered), {});
     return;
   }
-  step.progress.Start();
-  workers_->Post([this, &step, attempt] {
+  const bool cached = RearrangesCachedInputs(step);
+  if (!cached) {
+    step.progress.Start();
+  }
+  workers_->Post([this, &step, attempt, cached] {
     auto result = std::make_shared<RunResult>(Run(step, *attempt));
-    Post([this, &step, result] {
+    Post([this, &step, result, cached] {
       if (!result->status.ok()) {
         OnFailed(step, result->status, result->lost_inputs);
         return;
       }
       Remember(*step.vertex, result->duration);
-      step.progress.Finish("");
-      OnDone(step, std::move(result->outputs));
+      if (cached) {
+        step.progress.FinishCached();
+      } else {
+        step.progress.Finish("");
+      }
+      OnDone(step, std::move(result->outputs), cached);
       plan_.Ran(step.id);
     });
   });
@@ -559,10 +566,21 @@ void Scheduler::Adopt(Step& step, const Step& leader) {
     output.chain.layers = std::move(layers);
   }
   step.leader_lease = leader.lease;
-  OnDone(step, std::move(outputs));
+  OnDone(step, std::move(outputs), leader.cached);
 }
 
-void Scheduler::OnDone(Step& step, std::vector<OpOutput> outputs) {
+// A merge of cached layers is as cached as they are, although it has no key and so "runs".
+bool Scheduler::RearrangesCachedInputs(const Step& step) {
+  for (const StepEdge& input : step.inputs) {
+    if (!StepOf(input.step).cached) {
+      return false;
+    }
+  }
+  return !step.key && !step.inputs.empty();
+}
+
+void Scheduler::OnDone(Step& step, std::vector<OpOutput> outputs, bool cached) {
+  step.cached = cached;
   step.outputs = std::move(outputs);
   step.done = true;
   step.progress.ForgetJournal();

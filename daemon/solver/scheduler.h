@@ -87,7 +87,8 @@ class Scheduler {
   void DoRun(Step& step);
   void Adopt(Step& step, const Step& leader);
   void OnPrepared(Step& step, StatusOr<Prepared> prepared);
-  void OnDone(Step& step, std::vector<OpOutput> outputs);
+  void OnDone(Step& step, std::vector<OpOutput> outputs, bool cached);
+  bool RearrangesCachedInputs(const Step& step);
   void OnFailed(Step& step, Status status, const std::vector<int>& lost_inputs);
   void OnFinished(Plan::RequestId id, const Status& status);
   void Remember(const llb::Vertex& vertex, absl::Duration duration);

@@ -42,6 +42,7 @@ struct Step {
   std::vector<std::shared_ptr<BuildState>> builds;  // that have it loaded, in order
   std::unique_ptr<CancelSource> cancel;             // of the action that is out
   bool done = false;
+  bool cached = false;  // no work was done for the result
 
   // Read by workers.
   std::unique_ptr<Op> op;
