@@ -1,56 +1,104 @@
 #include "daemon/source/image_resolver.h"
 
 #include "absl/strings/str_cat.h"
+#include "runtime/fs/byte_stream.h"
 
 namespace cairn::source {
+namespace {
 
-using registry::Descriptor;
-using registry::ImageReference;
+constexpr uint64_t kMaxConfig = 16 << 20;
 
-StatusOr<Descriptor> ImageResolver::FindTarget(const ImageReference& reference,
-                                               const std::string& mode,
-                                               const session::SessionGroup& sessions,
-                                               const CancelToken& cancel) {
-  if (mode == "local") {
-    ASSIGN_OR_RETURN(const std::optional<registry::ImageRecord> own, images_.Find(reference));
-    if (!own.has_value()) {
-      return absl::NotFoundError(
-          absl::StrCat(reference.ToString(), ": not among this daemon's images"));
-    }
-    return own->target;
+}  // namespace
+
+StatusOr<std::optional<registry::Descriptor>> ImageResolver::FindHeld(
+    const registry::ImageReference& reference) {
+  ASSIGN_OR_RETURN(const std::optional<gc::Image> image,
+                   images_.Get(reference.WithoutDigest().ToString()));
+  if (!image.has_value() ||
+      (reference.digest().has_value() && *reference.digest() != image->digest)) {
+    return std::nullopt;
   }
-  if (mode != "default" && mode != "pull" && !mode.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("invalid image resolve mode: ", mode));
-  }
-  if (mode != "pull" && reference.digest().has_value()) {
-    // What a digest names does not change; the document says what it is when it is read.
-    const StatusOr<blob::BlobInfo> stored = blobs_.Stat(*reference.digest());
-    if (stored.ok()) {
-      return Descriptor{.digest = stored->digest, .size = stored->size};
-    }
-  }
-  const std::unique_ptr<registry::CredentialSource> credentials = credentials_.For(sessions);
-  StatusOr<Descriptor> found =
-      registry_.Resolve(reference, {.credentials = *credentials, .cancel = cancel});
-  if (found.ok() || mode == "pull" || absl::IsCancelled(found.status())) {
-    return found;
-  }
-  ASSIGN_OR_RETURN(const std::optional<registry::ImageRecord> own, images_.Find(reference));
-  if (own.has_value()) {
-    return own->target;
-  }
-  return found;
+  return registry::Descriptor{
+      .media_type = image->media_type, .digest = image->digest, .size = image->size};
 }
 
-StatusOr<LocatedImage> ImageResolver::Locate(const std::string& name, const std::string& mode,
-                                             const session::SessionGroup& sessions,
-                                             const CancelToken& cancel) {
-  ASSIGN_OR_RETURN(const ImageReference reference, ImageReference::Parse(name));
-  ASSIGN_OR_RETURN(Descriptor target, FindTarget(reference, mode, sessions, cancel));
-  const ImageReference pinned = reference.WithDigest(target.digest);
-  return LocatedImage{.reference = pinned,
-                      .target = std::move(target),
-                      .fetcher = NewRegistryFetcher(registry_, pinned, credentials_.For(sessions))};
+StatusOr<registry::Descriptor> ImageResolver::Locate(const registry::ImageReference& reference,
+                                                     const std::string& mode,
+                                                     const registry::Access& access) {
+  ASSIGN_OR_RETURN(const std::optional<registry::Descriptor> held, FindHeld(reference));
+  if (mode == "local" && held.has_value()) {
+    return *held;
+  }
+  if (reference.digest().has_value()) {
+    ASSIGN_OR_RETURN(const bool stored, blobs_.Contains(*reference.digest()));
+    if (stored) {
+      return registry::Descriptor{.digest = *reference.digest()};
+    }
+  }
+  auto resolved = registry_.Resolve(reference, access);
+  if (!resolved.ok() && held.has_value() && !absl::IsCancelled(resolved.status())) {
+    return *held;
+  }
+  return resolved;
+}
+
+StatusOr<std::string> ImageResolver::LoadManifest(const registry::ImageReference& repository,
+                                                  const registry::Descriptor& descriptor,
+                                                  const registry::Access& access) {
+  auto stored = blobs_.Read(descriptor.digest, registry::kMaxManifestBytes);
+  if (stored.ok()) {
+    return stored;
+  }
+  ASSIGN_OR_RETURN(std::string document, registry_.FetchManifest(repository, descriptor, access));
+  RETURN_IF_ERROR(blobs_.Put(document).status());
+  return document;
+}
+
+StatusOr<std::string> ImageResolver::LoadConfig(const registry::ImageReference& repository,
+                                                const registry::Descriptor& descriptor,
+                                                const registry::Access& access) {
+  auto stored = blobs_.Read(descriptor.digest, kMaxConfig);
+  if (stored.ok()) {
+    return stored;
+  }
+  std::string config;
+  fs::StringSink sink(&config, kMaxConfig);
+  RETURN_IF_ERROR_IN(registry_.FetchBlob(repository, descriptor, sink, access), "fetch config");
+  RETURN_IF_ERROR(blobs_.Put(config).status());
+  return config;
+}
+
+StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
+                                               const Platform& platform, const std::string& mode,
+                                               const registry::Access& access) {
+  ASSIGN_OR_RETURN(const registry::ImageReference parsed,
+                   registry::ImageReference::Parse(reference));
+  const std::string context = parsed.ToString();
+  ASSIGN_OR_RETURN_IN(const registry::Descriptor top, Locate(parsed, mode, access), context);
+  ASSIGN_OR_RETURN_IN(std::string text, LoadManifest(parsed, top, access), context);
+  registry::Descriptor chosen = top;
+  ASSIGN_OR_RETURN_IN(const bool index, registry::IsIndexDocument(top.media_type, text), context);
+  if (index) {
+    ASSIGN_OR_RETURN_IN(const registry::Index parsed_index, registry::ParseIndex(text), context);
+    const std::optional<registry::Descriptor> match =
+        registry::SelectPlatform(parsed_index, platform);
+    if (!match.has_value()) {
+      return absl::NotFoundError(absl::StrCat(context, ": no match for platform ",
+                                              platform.ToString(), " in manifest: not found"));
+    }
+    chosen = *match;
+    ASSIGN_OR_RETURN_IN(text, LoadManifest(parsed, chosen, access), context);
+  }
+  ASSIGN_OR_RETURN_IN(registry::Manifest manifest, registry::ParseManifest(text), context);
+  ASSIGN_OR_RETURN_IN(std::string config, LoadConfig(parsed, manifest.config, access), context);
+  RETURN_IF_ERROR(ledger_.Add({.identity = absl::StrCat("resolved:", chosen.digest.hex()),
+                               .description = "image config of " + parsed.Familiar(),
+                               .blobs = {top.digest, chosen.digest, manifest.config.digest}}));
+  return ResolvedImage{.reference = parsed.WithDigest(top.digest),
+                       .top = top.digest,
+                       .manifest = chosen,
+                       .document = std::move(manifest),
+                       .config = std::move(config)};
 }
 
 }  // namespace cairn::source

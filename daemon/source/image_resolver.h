@@ -1,51 +1,60 @@
-// ImageResolver: an image's name -> what it stands for now, and where its content is.
+// ImageResolver: from an image's name and a platform to its manifest and config.
 //
-// Modes as of LLB's image.resolvemode: "default" asks the registry (a digest that is in the store
-// needs no asking) and falls back to the daemon's own image of that name when the registry does not
-// give an answer; "pull" only asks the registry; "local" only the daemon's own images. Thread-safe.
+// Asks the registry (mirrors first), or the daemon's own image store: first when the mode is
+// "local", else when the registry cannot say. Manifests and configs are kept in the blob store, so
+// that an image pinned by digest is resolved without the network.
+//
+// Thread-safe. All references outlive it.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <string>
 
 #include "cache/blob/blob_store.h"
+#include "cache/gc/image_store.h"
+#include "cache/gc/ledger.h"
 #include "cache/registry/client.h"
-#include "cache/registry/image_store.h"
-#include "daemon/session/session_group.h"
-#include "daemon/source/content_fetcher.h"
-#include "daemon/source/image_documents.h"
-#include "daemon/source/session_credentials.h"
+#include "cache/registry/manifest.h"
+#include "runtime/base/platform.h"
 
 namespace cairn::source {
 
-struct LocatedImage {
-  registry::ImageReference reference;  // with the digest that it stands for
-  registry::Descriptor target;
-  std::unique_ptr<ContentFetcher> fetcher;
+struct ResolvedImage {
+  registry::ImageReference reference;  // pinned: what it named, with `top`
+  Digest top;                          // the index or manifest that the reference names
+  registry::Descriptor manifest;       // the one for the platform
+  registry::Manifest document;
+  std::string config;  // image config JSON
 };
 
 class ImageResolver {
  public:
-  // All outlive the resolver.
-  ImageResolver(blob::BlobStore& blobs, registry::RegistryClient& registry,
-                registry::ImageStore& images, CredentialBroker& credentials)
-      : blobs_(blobs), registry_(registry), images_(images), credentials_(credentials) {}
+  ImageResolver(registry::RegistryClient& registry, gc::ImageStore& images, blob::BlobStore& blobs,
+                gc::Ledger& ledger)
+      : registry_(registry), images_(images), blobs_(blobs), ledger_(ledger) {}
 
-  // kInvalidArgument for a name or mode that is none; the registry's own error when there is no
-  // such image anywhere.
-  StatusOr<LocatedImage> Locate(const std::string& name, const std::string& mode,
-                                const session::SessionGroup& sessions, const CancelToken& cancel);
+  // `mode` is "default", "pull" or "local". kNotFound when there is no such image, or none for
+  // `platform`.
+  StatusOr<ResolvedImage> Resolve(const std::string& reference, const Platform& platform,
+                                  const std::string& mode, const registry::Access& access);
 
  private:
-  StatusOr<registry::Descriptor> FindTarget(const registry::ImageReference& reference,
-                                            const std::string& mode,
-                                            const session::SessionGroup& sessions,
-                                            const CancelToken& cancel);
+  // What the daemon's own image store has under that name.
+  StatusOr<std::optional<registry::Descriptor>> FindHeld(const registry::ImageReference& reference);
+  // What `reference` names, without looking inside.
+  StatusOr<registry::Descriptor> Locate(const registry::ImageReference& reference,
+                                        const std::string& mode, const registry::Access& access);
+  StatusOr<std::string> LoadManifest(const registry::ImageReference& repository,
+                                     const registry::Descriptor& descriptor,
+                                     const registry::Access& access);
+  StatusOr<std::string> LoadConfig(const registry::ImageReference& repository,
+                                   const registry::Descriptor& descriptor,
+                                   const registry::Access& access);
 
-  blob::BlobStore& blobs_;
   registry::RegistryClient& registry_;
-  registry::ImageStore& images_;
-  CredentialBroker& credentials_;
+  gc::ImageStore& images_;
+  blob::BlobStore& blobs_;
+  gc::Ledger& ledger_;
 };
 
 }  // namespace cairn::source

@@ -1,0 +1,227 @@
+#include "daemon/source/image_source.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "cache/layer/importer.h"
+#include "daemon/source/layer_memo.h"
+#include "daemon/source/session_credentials.h"
+#include "proto/ops.pb.h"
+#include "runtime/base/thread_pool.h"
+
+namespace cairn::source {
+namespace {
+
+constexpr int kLayersAtOnce = 3;
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(150);
+
+Platform PlatformOf(const pb::Op& op) {
+  if (!op.has_platform() || op.platform().os().empty()) {
+    return Platform::Host();
+  }
+  return Platform{.os = op.platform().os(),
+                  .architecture = op.platform().architecture(),
+                  .variant = op.platform().variant(),
+                  .os_version = op.platform().osversion()}
+      .Normalized();
+}
+
+// One status line under the image's vertex: completed when it goes.
+class StatusLine {
+ public:
+  StatusLine(solver::VertexReporter& reporter, std::string id, std::string name, int64_t total)
+      : reporter_(reporter),
+        id_(std::move(id)),
+        name_(std::move(name)),
+        total_(total),
+        started_(absl::Now()) {
+    Report(0, false);
+  }
+
+  void Update(uint64_t current) {
+    if (absl::Now() - reported_ >= kProgressInterval) {
+      Report(current, false);
+    }
+  }
+  void Done() { Report(static_cast<uint64_t>(total_), true); }
+
+ private:
+  void Report(uint64_t current, bool done) {
+    reported_ = absl::Now();
+    reporter_.Status({.id = id_,
+                      .vertex = Digest::Of(""),
+                      .name = name_,
+                      .current = static_cast<int64_t>(current),
+                      .total = total_,
+                      .started = started_,
+                      .completed = done ? std::optional(reported_) : std::nullopt});
+  }
+
+  solver::VertexReporter& reporter_;
+  const std::string id_;
+  const std::string name_;
+  const int64_t total_;
+  const absl::Time started_;
+  absl::Time reported_;
+};
+
+}  // namespace
+
+StatusOr<std::unique_ptr<solver::Op>> ImageSource::Create(const pb::Op& op,
+                                                          ImageSourceStores stores) {
+  Attributes attributes{
+      .reference = std::string(absl::StripPrefix(op.source().identifier(), "docker-image://")),
+      .platform = PlatformOf(op)};
+  RETURN_IF_ERROR(registry::ImageReference::Parse(attributes.reference).status());
+  for (const auto& [key, value] : op.source().attrs()) {
+    if (key == "image.resolvemode") {
+      if (value != "default" && value != "pull" && value != "local") {
+        return absl::InvalidArgumentError(absl::StrCat("invalid image resolve mode: ", value));
+      }
+      attributes.mode = value;
+    } else if (key == "image.layerlimit") {
+      if (!absl::SimpleAtoi(value, &attributes.layer_limit) || attributes.layer_limit == 0) {
+        return absl::InvalidArgumentError(absl::StrCat("invalid layer limit ", value));
+      }
+    }
+  }
+  return std::unique_ptr<solver::Op>(new ImageSource(std::move(attributes), stores));
+}
+
+StatusOr<solver::Prepared> ImageSource::Prepare(solver::OpContext& context) {
+  StatusLine line(context.reporter, "resolve " + attributes_.reference, "resolve", 0);
+  SessionCredentials credentials(stores_.sessions, context.sessions);
+  ASSIGN_OR_RETURN(image_, stores_.resolver.Resolve(
+                               attributes_.reference, attributes_.platform, attributes_.mode,
+                               {.credentials = credentials, .cancel = context.cancel}));
+  line.Done();
+  solver::Prepared prepared;
+  prepared.key.emplace("image 1");
+  prepared.key->Add("manifest", image_->manifest.digest);
+  if (attributes_.layer_limit > 0) {
+    prepared.key->AddNumber("layers", static_cast<int64_t>(attributes_.layer_limit));
+  }
+  return prepared;
+}
+
+StatusOr<std::vector<solver::OpOutput>> ImageSource::Run(solver::OpContext& context,
+                                                         const std::vector<layer::Chain>&) {
+  ASSIGN_OR_RETURN_IN(const registry::ImageConfigInfo config,
+                      registry::ParseImageConfig(image_->config), attributes_.reference);
+  if (config.diff_ids.size() != image_->document.layers.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(attributes_.reference, ": the manifest lists ", image_->document.layers.size(),
+                     " layers and the config ", config.diff_ids.size(), " diff IDs"));
+  }
+  ASSIGN_OR_RETURN_IN(std::vector<layer::Layer> layers, PullLayers(context, config.diff_ids),
+                      attributes_.reference);
+  ASSIGN_OR_RETURN(layer::Chain chain, stores_.chains.Scratch());
+  for (layer::Layer& layer : layers) {
+    ASSIGN_OR_RETURN(chain, stores_.chains.Append(chain, std::move(layer)));
+  }
+  gc::RecordDraft record{
+      .identity = absl::StrCat("pulled:", image_->manifest.digest.hex()),
+      .description = absl::StrCat("pulled from ", image_->reference.ToString()),
+      .blobs = {image_->top, image_->manifest.digest, image_->document.config.digest}};
+  for (const layer::Layer& layer : chain.layers) {
+    record.trees.push_back(layer.delta.digest);
+    record.blobs.push_back(layer.original->digest);
+  }
+  RETURN_IF_ERROR(stores_.ledger.Add(record));
+  return std::vector<solver::OpOutput>{{.chain = std::move(chain), .base_input = -1}};
+}
+
+StatusOr<std::vector<layer::Layer>> ImageSource::PullLayers(solver::OpContext& context,
+                                                            const std::vector<Digest>& diff_ids) {
+  const std::vector<registry::Descriptor>& descriptors = image_->document.layers;
+  const size_t count = attributes_.layer_limit > 0
+                           ? std::min(attributes_.layer_limit, descriptors.size())
+                           : descriptors.size();
+  std::vector<StatusOr<layer::Layer>> pulled(count, absl::CancelledError("context canceled"));
+  std::atomic<size_t> next = 0;
+  std::atomic<bool> failed = false;
+  auto work = [&] {
+    for (size_t i = next++; i < count && !failed; i = next++) {
+      pulled[i] = PullLayer(context, descriptors[i], diff_ids[i]);
+      failed = failed || !pulled[i].ok();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < kLayersAtOnce && static_cast<size_t>(i) < count; ++i) {
+    threads.push_back(StartThread("pull", work));
+  }
+  work();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  std::vector<layer::Layer> layers;
+  Status first;
+  for (StatusOr<layer::Layer>& layer : pulled) {
+    if (layer.ok()) {
+      layers.push_back(*std::move(layer));
+    } else if (first.ok() || absl::IsCancelled(first)) {
+      first = layer.status();
+    }
+  }
+  RETURN_IF_ERROR(first);
+  return layers;
+}
+
+StatusOr<layer::Layer> ImageSource::PullLayer(solver::OpContext& context,
+                                              const registry::Descriptor& descriptor,
+                                              const Digest& diff_id) {
+  const std::string name = absl::StrCat("layer ", descriptor.digest.ToString());
+  tree::TreeStore& trees = stores_.chains.trees();
+  RETURN_IF_ERROR_IN(FetchLayer(context, descriptor), name);
+  ASSIGN_OR_RETURN(std::optional<layer::ImportedTar> imported,
+                   FindImportedLayer(stores_.database, trees, descriptor.digest));
+  if (!imported.has_value()) {
+    StatusLine line(context.reporter, "extracting " + descriptor.digest.ToString(), "extracting",
+                    0);
+    ASSIGN_OR_RETURN_IN(const auto reader, trees.blobs().Open(descriptor.digest), name);
+    const auto stream = reader->Stream();
+    ASSIGN_OR_RETURN_IN(imported, layer::ImportTar(trees, *stream, true, context.cancel), name);
+    RETURN_IF_ERROR(RememberImportedLayer(stores_.database, descriptor.digest, *imported));
+    line.Done();
+  }
+  if (imported->diff_id != diff_id) {
+    return absl::DataLossError(absl::StrCat(name, ": its content is ", imported->diff_id.ToString(),
+                                            ", the image's config says ", diff_id.ToString()));
+  }
+  return layer::Layer{
+      .delta = imported->tree,
+      .original = layer::OriginalBlob{
+          .media_type = descriptor.media_type,
+          .digest = descriptor.digest,
+          .size = descriptor.size,
+          .diff_id = diff_id,
+          .origin = absl::StrCat(image_->reference.host(), "/", image_->reference.repository())}};
+}
+
+Status ImageSource::FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor) {
+  blob::BlobStore& blobs = stores_.chains.trees().blobs();
+  ASSIGN_OR_RETURN(const bool stored, blobs.Contains(descriptor.digest));
+  if (stored) {
+    return absl::OkStatus();
+  }
+  if (registry::IsForeignLayerType(descriptor.media_type) && !descriptor.urls.empty()) {
+    return absl::UnimplementedError("the layer is foreign: no registry holds its bytes");
+  }
+  SessionCredentials credentials(stores_.sessions, context.sessions);
+  StatusLine line(context.reporter, descriptor.digest.ToString(), "",
+                  static_cast<int64_t>(descriptor.size));
+  ASSIGN_OR_RETURN(const auto writer, blobs.NewWriter());
+  RETURN_IF_ERROR(stores_.registry.FetchBlob(image_->reference, descriptor, *writer,
+                                             {.credentials = credentials, .cancel = context.cancel},
+                                             [&](uint64_t bytes) { line.Update(bytes); }));
+  RETURN_IF_ERROR(writer->Commit(descriptor.digest).status());
+  line.Done();
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::source

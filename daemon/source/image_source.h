@@ -1,0 +1,68 @@
+// ImageSource: an image of a registry, or of the daemon's own image store, as a chain of layers.
+//
+// Its key is the manifest's digest. Layers are fetched and imported in parallel, each once: what a
+// layer's blob was imported as is remembered by its digest. The blobs as they came are kept, so
+// that an image pushed on top of it carries its base unchanged.
+//
+// Source: protocol.md 5.3 (docker-image:// and image.* attributes), OCI image-spec.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/blob/database.h"
+#include "cache/layer/chain_store.h"
+#include "daemon/session/session_manager.h"
+#include "daemon/solver/op.h"
+#include "daemon/source/image_resolver.h"
+
+namespace pb {
+class Op;
+}  // namespace pb
+
+namespace cairn::source {
+
+// What an ImageSource works with; all outlive it.
+struct ImageSourceStores {
+  session::SessionManager& sessions;
+  layer::ChainStore& chains;
+  blob::Database& database;
+  gc::Ledger& ledger;
+  registry::RegistryClient& registry;
+  ImageResolver& resolver;
+};
+
+class ImageSource final : public solver::Op {
+ public:
+  // Reads identifier, platform and the image.* attributes. kInvalidArgument names one that is
+  // malformed.
+  static StatusOr<std::unique_ptr<solver::Op>> Create(const pb::Op& op, ImageSourceStores stores);
+
+  StatusOr<solver::Prepared> Prepare(solver::OpContext& context) override;
+  StatusOr<std::vector<solver::OpOutput>> Run(solver::OpContext& context,
+                                              const std::vector<layer::Chain>& inputs) override;
+
+ private:
+  struct Attributes {
+    std::string reference;
+    Platform platform;
+    std::string mode = "default";
+    size_t layer_limit = 0;  // 0: all of them
+  };
+
+  ImageSource(Attributes attributes, ImageSourceStores stores)
+      : attributes_(std::move(attributes)), stores_(stores) {}
+
+  StatusOr<std::vector<layer::Layer>> PullLayers(solver::OpContext& context,
+                                                 const std::vector<Digest>& diff_ids);
+  StatusOr<layer::Layer> PullLayer(solver::OpContext& context,
+                                   const registry::Descriptor& descriptor, const Digest& diff_id);
+  // Makes sure that the blob is stored.
+  Status FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor);
+
+  const Attributes attributes_;
+  const ImageSourceStores stores_;
+  std::optional<ResolvedImage> image_;  // from Prepare to Run
+};
+
+}  // namespace cairn::source

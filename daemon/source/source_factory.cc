@@ -1,0 +1,81 @@
+#include "daemon/source/source_factory.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "daemon/source/session_credentials.h"
+#include "proto/ops.pb.h"
+
+namespace cairn::source {
+namespace {
+
+std::string SchemeOf(const std::string& identifier) {
+  return identifier.substr(0, identifier.find("://"));
+}
+
+Status UnknownScheme(const std::string& identifier) {
+  return absl::UnimplementedError(
+      absl::StrCat("source \"", identifier, "\": this daemon has no source of that kind"));
+}
+
+}  // namespace
+
+SourceFactory::SourceFactory(SourceStores stores)
+    : stores_(stores),
+      resolver_(stores.registry, stores.images, stores.chains.trees().blobs(), stores.ledger) {}
+
+StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& vertex) {
+  const pb::SourceOp& source = vertex.op->source();
+  const std::string scheme = SchemeOf(source.identifier());
+  if (scheme == "local") {
+    return LocalSource::Create(source, {.sessions = stores_.sessions,
+                                        .chains = stores_.chains,
+                                        .database = stores_.database,
+                                        .ledger = stores_.ledger});
+  }
+  if (scheme == "docker-image") {
+    return ImageSource::Create(*vertex.op, {.sessions = stores_.sessions,
+                                            .chains = stores_.chains,
+                                            .database = stores_.database,
+                                            .ledger = stores_.ledger,
+                                            .registry = stores_.registry,
+                                            .resolver = resolver_});
+  }
+  return UnknownScheme(source.identifier());
+}
+
+StatusOr<solver::ImageConfig> SourceFactory::ResolveImageConfig(
+    const solver::ResolveImageRequest& request, const session::SessionGroup& sessions,
+    const CancelToken& cancel) {
+  if (request.oci_layout) {
+    return UnknownScheme("oci-layout://" + request.reference);
+  }
+  SessionCredentials credentials(stores_.sessions, sessions);
+  ASSIGN_OR_RETURN(ResolvedImage image,
+                   resolver_.Resolve(request.reference, request.platform.value_or(Platform::Host()),
+                                     request.mode.empty() ? "default" : request.mode,
+                                     {.credentials = credentials, .cancel = cancel}));
+  return solver::ImageConfig{.reference = image.reference.ToString(),
+                             .digest = image.top,
+                             .config = std::move(image.config)};
+}
+
+StatusOr<solver::SourceMeta> SourceFactory::ResolveSourceMeta(
+    const solver::ResolveSourceRequest& request, const session::SessionGroup& sessions,
+    const CancelToken& cancel) {
+  solver::SourceMeta meta{.source = request.source};
+  const std::string& identifier = request.source.identifier();
+  if (SchemeOf(identifier) != "docker-image") {
+    return UnknownScheme(identifier);
+  }
+  ASSIGN_OR_RETURN(meta.image,
+                   ResolveImageConfig(
+                       {.reference = std::string(absl::StripPrefix(identifier, "docker-image://")),
+                        .platform = request.platform,
+                        .mode = request.mode},
+                       sessions, cancel));
+  meta.source.set_identifier("docker-image://" + meta.image->reference);
+  return meta;
+}
+
+}  // namespace cairn::source

@@ -1,0 +1,48 @@
+// SourceFactory: makes the operation of every source vertex, and answers what a source is now.
+//
+// Built once by the composition root; thread-safe. Everything in SourceStores outlives it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/gc/image_store.h"
+#include "daemon/llb/graph.h"
+#include "daemon/solver/frontend.h"
+#include "daemon/solver/op.h"
+#include "daemon/source/image_source.h"
+#include "daemon/source/local_source.h"
+
+namespace cairn::source {
+
+struct SourceStores {
+  session::SessionManager& sessions;
+  layer::ChainStore& chains;
+  blob::Database& database;
+  gc::Ledger& ledger;
+  registry::RegistryClient& registry;
+  gc::ImageStore& images;
+};
+
+class SourceFactory {
+ public:
+  explicit SourceFactory(SourceStores stores);
+
+  // The op of a vertex that is a pb.SourceOp. kUnimplemented for a scheme that is not known.
+  StatusOr<std::unique_ptr<solver::Op>> MakeOp(const llb::Vertex& vertex);
+
+  // The config of an image, with the reference pinned.
+  StatusOr<solver::ImageConfig> ResolveImageConfig(const solver::ResolveImageRequest& request,
+                                                   const session::SessionGroup& sessions,
+                                                   const CancelToken& cancel);
+  // What a source is now: its identifier pinned, and an image's config.
+  StatusOr<solver::SourceMeta> ResolveSourceMeta(const solver::ResolveSourceRequest& request,
+                                                 const session::SessionGroup& sessions,
+                                                 const CancelToken& cancel);
+
+ private:
+  const SourceStores stores_;
+  ImageResolver resolver_;
+};
+
+}  // namespace cairn::source
