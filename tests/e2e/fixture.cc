@@ -1,0 +1,189 @@
+#include "tests/e2e/fixture.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/fd.h"
+
+namespace cairn::e2e {
+namespace {
+
+constexpr absl::Duration kStartLimit = absl::Seconds(30);
+
+std::string Program(const std::string& name) { return absl::StrCat(CAIRN_BINARY_DIR, "/", name); }
+
+std::vector<std::string> Environment(const std::vector<std::string>& extra) {
+  std::vector<std::string> environment = {
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+      "/sbin:/bin",
+      "HOME=/nonexistent"};
+  environment.insert(environment.end(), extra.begin(), extra.end());
+  return environment;
+}
+
+StatusOr<UniqueFd> OpenLog(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!fd.valid()) {
+    return ErrnoStatus(errno, path);
+  }
+  return fd;
+}
+
+// A port that nothing listens on now.
+StatusOr<int> FreePort() {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return ErrnoStatus(errno, "bind");
+  }
+  return ntohs(address.sin_port);
+}
+
+// Asks again and again, ended early when the process has died, until `ready` or the limit.
+template <typename Ready>
+Status WaitUntil(Subprocess& process, const std::string& what, const Ready& ready) {
+  const absl::Time deadline = absl::Now() + kStartLimit;
+  while (!ready()) {
+    if (::kill(process.pid(), 0) != 0 || absl::Now() > deadline) {
+      return absl::UnavailableError(absl::StrCat(what, " did not start"));
+    }
+    CancelToken().WaitFor(absl::Milliseconds(10));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const std::string& directory, Options options) {
+  auto daemon = std::make_unique<Daemon>();
+  daemon->address_ = absl::StrCat("unix://", directory, "/cairnd.sock");
+  daemon->log_path_ = directory + "/cairnd.log";
+  RETURN_IF_ERROR(WriteFileDurably(directory + "/cairnd.toml", options.config));
+  ASSIGN_OR_RETURN(const UniqueFd log, OpenLog(daemon->log_path_));
+  SubprocessOptions start{.argv = {Program("cairnd"), "--root", directory + "/root", "--addr",
+                                   daemon->address_, "--config", directory + "/cairnd.toml"},
+                          .environment = Environment(options.environment),
+                          .descriptors = {{1, log.get()}, {2, log.get()}}};
+  start.argv.insert(start.argv.end(), options.flags.begin(), options.flags.end());
+  ASSIGN_OR_RETURN(daemon->process_, Subprocess::Start(start));
+  auto answer = RunCommand({.argv = {Program("cairn"), "--addr", daemon->address_, "workers",
+                                     "--wait", absl::FormatDuration(kStartLimit)},
+                            .environment = Environment({})});
+  if (!answer.ok() || answer->exit_code != 0) {
+    return absl::UnavailableError("cairnd did not start: " + daemon->Log());
+  }
+  return daemon;
+}
+
+StatusOr<int> Daemon::Stop() {
+  process_->Kill(SIGTERM);
+  return process_->Wait();
+}
+
+void Daemon::Kill() {
+  process_->Kill(SIGKILL);
+  (void)process_->Wait();
+}
+
+std::string Daemon::Log() const {
+  auto log = ReadFile(log_path_, 64 << 20);
+  return log.ok() ? *log : std::string(log.status().message());
+}
+
+StatusOr<std::unique_ptr<Registry>> Registry::Start(const std::string& directory) {
+  auto registry = std::make_unique<Registry>();
+  ASSIGN_OR_RETURN(const int port, FreePort());
+  registry->host_ = absl::StrCat("localhost:", port);
+  const std::string config = directory + "/registry.yml";
+  RETURN_IF_ERROR(WriteFileDurably(
+      config, absl::StrCat("version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: "
+                           "{rootdirectory: ",
+                           directory,
+                           "/registry}\n  delete: {enabled: true}\nhttp: {addr: '127.0.0.1:", port,
+                           "'}\n")));
+  ASSIGN_OR_RETURN(const UniqueFd log, OpenLog(directory + "/registry.log"));
+  ASSIGN_OR_RETURN(registry->process_,
+                   Subprocess::Start({.argv = {"docker-registry", "serve", config},
+                                      .environment = Environment({}),
+                                      .descriptors = {{1, log.get()}, {2, log.get()}}}));
+  RETURN_IF_ERROR(WaitUntil(*registry->process_, "docker-registry", [port] {
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }));
+  return registry;
+}
+
+void DaemonTest::SetUp() {
+  ASSERT_OK_AND_ASSIGN(daemon_, Daemon::Start(directory_.path()));
+  std::filesystem::create_directories(directory_ / "context");
+  std::filesystem::create_directories(directory_ / "busybox");
+  std::filesystem::copy_file("/bin/busybox", directory_ / "busybox/busybox");
+  directory_.Write("busybox/Dockerfile",
+                   "FROM scratch\n"
+                   "COPY busybox /bin/busybox\n"
+                   "RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n"
+                   "RUN mkdir -p /tmp /root /etc && chmod 1777 /tmp && "
+                   "echo root:x:0:0:root:/root:/bin/sh > /etc/passwd && "
+                   "echo app:x:1000:1000:app:/:/bin/sh >> /etc/passwd && "
+                   "echo root:x:0: > /etc/group && echo app:x:1000: >> /etc/group\n"
+                   "CMD [\"sh\"]\n");
+  const CommandOutput made =
+      Cairn({"build", "--progress=plain", "-t", "busybox", directory_ / "busybox"});
+  ASSERT_EQ(made.exit_code, 0) << made.err << daemon_->Log();
+}
+
+CommandOutput DaemonTest::Cairn(std::vector<std::string> arguments, const std::string& input) {
+  arguments.insert(arguments.begin(), {Program("cairn"), "--addr", daemon_->address()});
+  auto output = RunCommand({.argv = std::move(arguments), .environment = Environment({})}, input);
+  return output.ok()
+             ? *output
+             : CommandOutput{.exit_code = -1, .err = std::string(output.status().message())};
+}
+
+CommandOutput DaemonTest::Build(const std::string& dockerfile, std::vector<std::string> arguments) {
+  WriteContext("Dockerfile", dockerfile);
+  arguments.insert(arguments.begin(), {"build", "--progress=plain"});
+  arguments.push_back(directory_ / "context");
+  return Cairn(std::move(arguments));
+}
+
+void DaemonTest::Restart(Daemon::Options options) {
+  ASSERT_THAT(daemon_->Stop(), testing::IsOkAndHolds(0)) << daemon_->Log();
+  ASSERT_OK_AND_ASSIGN(daemon_, Daemon::Start(directory_.path(), std::move(options)));
+}
+
+std::vector<std::string> MountsBelow(const std::string& directory) {
+  std::vector<std::string> mounts;
+  auto table = ReadFile("/proc/self/mountinfo");
+  if (!table.ok()) {
+    return {std::string(table.status().message())};
+  }
+  for (const std::string& line : absl::StrSplit(*table, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> fields = absl::StrSplit(line, ' ');
+    if (fields.size() > 4 && absl::StartsWith(fields[4], directory)) {
+      mounts.push_back(fields[4]);
+    }
+  }
+  return mounts;
+}
+
+}  // namespace cairn::e2e

@@ -1,0 +1,82 @@
+// What end-to-end tests share: a real cairnd on a state folder of its own, the real cairn command
+// against it, a real registry, and a base image made on the spot from Debian's busybox-static.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/base/subprocess.h"
+#include "tests/unit/testing.h"
+
+namespace cairn::e2e {
+
+// A program started for a test: killed when the test ends.
+class Daemon {
+ public:
+  struct Options {
+    std::vector<std::string> flags;
+    std::vector<std::string> environment;
+    std::string config;  // TOML; empty for none
+  };
+
+  // Starts cairnd with its root, socket and config in `directory` and waits until it answers.
+  static StatusOr<std::unique_ptr<Daemon>> Start(const std::string& directory, Options options);
+  static StatusOr<std::unique_ptr<Daemon>> Start(const std::string& directory) {
+    return Start(directory, {});
+  }
+
+  const std::string& address() const { return address_; }
+  pid_t pid() const { return process_->pid(); }
+  // SIGTERM, then its exit code.
+  StatusOr<int> Stop();
+  // SIGKILL.
+  void Kill();
+  // What it has logged so far.
+  std::string Log() const;
+
+ private:
+  std::string address_;
+  std::string log_path_;
+  std::unique_ptr<Subprocess> process_;
+};
+
+// Debian's docker-registry on a free port of loopback.
+class Registry {
+ public:
+  static StatusOr<std::unique_ptr<Registry>> Start(const std::string& directory);
+  // "localhost:<port>"
+  const std::string& host() const { return host_; }
+
+ private:
+  std::string host_;
+  std::unique_ptr<Subprocess> process_;
+};
+
+// A test with a daemon that holds the image "busybox" and, if asked for, a registry.
+class DaemonTest : public ::testing::Test {
+ protected:
+  void SetUp() override;
+
+  // Runs `cairn` with `arguments`; stdin is `input`.
+  CommandOutput Cairn(std::vector<std::string> arguments, const std::string& input = "");
+
+  // Runs `cairn build --progress=plain` on a context with this Dockerfile and these files.
+  CommandOutput Build(const std::string& dockerfile, std::vector<std::string> arguments = {});
+
+  // Writes a file of the context.
+  void WriteContext(const std::string& path, const std::string& data) {
+    directory_.Write("context/" + path, data);
+  }
+
+  // Stops the daemon and starts it on the same state.
+  void Restart(Daemon::Options options = {});
+
+  const testing::TempDir directory_;
+  std::unique_ptr<Daemon> daemon_;
+};
+
+// Mount points below `directory` in this machine's mount table.
+std::vector<std::string> MountsBelow(const std::string& directory);
+
+}  // namespace cairn::e2e
