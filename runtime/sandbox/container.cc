@@ -13,6 +13,19 @@
 
 namespace cairn::sandbox {
 
+namespace {
+
+// The kernel marks the work directory of an overlay that it did not flush, and refuses to mount it
+// again. That the writes are not durable is known to the caller, who asked for it.
+void RemoveUnsyncedMark(const std::string& work) {
+  ::unlink((work + "/work/incompat/volatile/dirty").c_str());
+  for (const char* directory : {"/work/incompat/volatile", "/work/incompat"}) {
+    ::rmdir((work + directory).c_str());
+  }
+}
+
+}  // namespace
+
 Container::Container(Parts parts) : parts_(std::move(parts)) {
   control_.Reset(::fcntl(parts_.helper.control.get(), F_DUPFD_CLOEXEC, 3));
   first_.reset(new Process(std::move(parts_.helper.setup), std::move(parts_.helper.control)));
@@ -98,6 +111,9 @@ void Container::Finish(RunOutcome& outcome) {
   if (first_->stub_root_.valid()) {
     RemoveStubs(first_->stub_root_.get(), first_->stubs_, parts_.keep_stub_parents);
     first_->stub_root_.Reset();
+  }
+  for (const std::string& work : parts_.unsynced_work) {
+    RemoveUnsyncedMark(work);
   }
   parts_.network.reset();
   {

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
@@ -53,6 +54,8 @@ class Container {
     std::string seccomp_filter;
     std::string apparmor_profile;
     bool keep_stub_parents = false;
+    // Work directories of overlays that are not flushed.
+    std::vector<std::string> unsynced_work;
     absl::Time requested;
     absl::Duration acquire;
   };

@@ -51,6 +51,20 @@ bool HasMountAt(const ContainerSpec& container, string_view destination) {
   return false;
 }
 
+std::vector<std::string> UnsyncedWorkDirectories(const ContainerSpec& container) {
+  std::vector<std::string> directories;
+  auto add = [&directories](const OverlaySpec& overlay) {
+    if (overlay.unsynced && !overlay.work.empty()) {
+      directories.push_back(overlay.work);
+    }
+  };
+  add(container.root.overlay);
+  for (const MountSpec& mount : container.mounts) {
+    add(mount.overlay);
+  }
+  return directories;
+}
+
 DnsConfig WithDefaults(DnsConfig dns, const DnsConfig& defaults) {
   if (dns.nameservers.empty()) {
     dns.nameservers = defaults.nameservers;
@@ -197,6 +211,7 @@ StatusOr<std::unique_ptr<Container>> Executor::Start(const ContainerSpec& contai
   parts.seccomp_filter = request.seccomp_filter;
   parts.apparmor_profile = request.apparmor_profile;
   parts.keep_stub_parents = container.keep_stub_parents;
+  parts.unsynced_work = UnsyncedWorkDirectories(container);
   parts.requested = absl::Now();
   parts.acquire = parts.requested - began;
   RETURN_IF_ERROR(SendLaunch(parts.helper.setup.get(), request, io, descriptors));

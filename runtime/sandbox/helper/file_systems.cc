@@ -36,6 +36,12 @@ bool SetString(int context, const char* key, const std::string& value) {
   return ::fsconfig(context, FSCONFIG_SET_STRING, key, value.c_str(), 0) == 0;
 }
 
+// An option without a value is a flag.
+bool SetOption(int context, const std::string& key, const std::string& value) {
+  return value.empty() ? ::fsconfig(context, FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0) == 0
+                       : SetString(context, key.c_str(), value);
+}
+
 }  // namespace
 
 ScopedFd FileSystems::Make(SetupStep step, const std::string& what, const char* type,
@@ -44,17 +50,24 @@ ScopedFd FileSystems::Make(SetupStep step, const std::string& what, const char* 
   if (!context.valid()) {
     reporter_.Fail(step, what + ": " + type, errno);
   }
+  return Create(step, what, context.get(), type, options, attributes);
+}
+
+ScopedFd FileSystems::Create(SetupStep step, const std::string& what, int context, const char* type,
+                             const Options& options, uint64_t attributes) const {
+  // What mount(8) and df(1) show in the first column.
+  SetString(context, "source", type);
   for (const auto& option : options) {
-    if (!SetString(context.get(), option.first.c_str(), option.second)) {
+    if (!SetOption(context, option.first, option.second)) {
       const int error = errno;
-      reporter_.Fail(step, what + ": " + option.first + KernelMessages(context.get()), error);
+      reporter_.Fail(step, what + ": " + option.first + KernelMessages(context), error);
     }
   }
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+  if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     const int error = errno;
-    reporter_.Fail(step, what + KernelMessages(context.get()), error);
+    reporter_.Fail(step, what + KernelMessages(context), error);
   }
-  ScopedFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
+  ScopedFd mount(::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
   if (!mount.valid()) {
     reporter_.Fail(step, what, errno);
   }
@@ -86,6 +99,9 @@ ScopedFd FileSystems::MakeOverlay(SetupStep step, const std::string& what,
   if (!overlay.upper.empty()) {
     options.emplace_back("upperdir", open_directory(overlay.upper));
     options.emplace_back("workdir", open_directory(overlay.work));
+    if (overlay.unsynced) {
+      options.emplace_back("volatile", "");
+    }
   }
 
   ScopedFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
@@ -107,25 +123,11 @@ ScopedFd FileSystems::MakeOverlay(SetupStep step, const std::string& what,
     }
     std::string rest;
     for (const auto& option : options) {
-      rest += "," + option.first + "=" + option.second;
+      rest += "," + option.first + (option.second.empty() ? "" : "=" + option.second);
     }
     return MakeOverlayWithMountCall(what, joined, rest, staging);
   }
-  for (const auto& option : options) {
-    if (!SetString(context.get(), option.first.c_str(), option.second)) {
-      const int error = errno;
-      reporter_.Fail(step, what + ": " + option.first + KernelMessages(context.get()), error);
-    }
-  }
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-    const int error = errno;
-    reporter_.Fail(step, what + KernelMessages(context.get()), error);
-  }
-  ScopedFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
-  if (!mount.valid()) {
-    reporter_.Fail(step, what, errno);
-  }
-  return mount;
+  return Create(step, what, context.get(), "overlay", options, 0);
 }
 
 ScopedFd FileSystems::MakeOverlayWithMountCall(const std::string& what, const std::string& lowers,

@@ -22,8 +22,8 @@ class FileSystems {
 
   explicit FileSystems(const Reporter& reporter) : reporter_(reporter) {}
 
-  // A new instance of the file system `type`; `attributes` are MOUNT_ATTR_ flags. `what` names it
-  // in a failure.
+  // A new instance of the file system `type`; `attributes` are MOUNT_ATTR_ flags. An option with
+  // an empty value is a flag. `what` names it in a failure.
   ScopedFd Make(SetupStep step, const std::string& what, const char* type, const Options& options,
                 uint64_t attributes) const;
 
@@ -45,6 +45,8 @@ class FileSystems {
               const char* name = "") const;
 
  private:
+  ScopedFd Create(SetupStep step, const std::string& what, int context, const char* type,
+                  const Options& options, uint64_t attributes) const;
   ScopedFd MakeOverlayWithMountCall(const std::string& what, const std::string& lowers,
                                     const std::string& rest, int staging) const;
 

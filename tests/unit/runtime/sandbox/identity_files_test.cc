@@ -1,5 +1,6 @@
 #include "runtime/sandbox/identity_files.h"
 
+#include "runtime/sandbox/signals.h"
 #include "tests/unit/testing.h"
 
 namespace cairn::sandbox {
@@ -7,6 +8,16 @@ namespace {
 
 using testing::IsOkAndHolds;
 using testing::StatusIs;
+
+TEST(SignalsTest, NamesAndNumbersParse) {
+  EXPECT_THAT(ParseSignal("SIGTERM"), IsOkAndHolds(15));
+  EXPECT_THAT(ParseSignal("kill"), IsOkAndHolds(9));
+  EXPECT_THAT(ParseSignal("2"), IsOkAndHolds(2));
+  for (const char* bad : {"", "SIG", "SIGNOTHING", "0", "-9", "1000"}) {
+    EXPECT_THAT(ParseSignal(bad), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           ::testing::HasSubstr("invalid signal")));
+  }
+}
 
 class ResolverTest : public ::testing::Test {
  protected:

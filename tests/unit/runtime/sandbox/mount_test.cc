@@ -75,6 +75,15 @@ TEST_F(MountTest, OverlayWithoutLowersIsAnEmptyRoot) {
   EXPECT_THAT(UpperEntries(), IsEmpty());
 }
 
+TEST_F(MountTest, UnsyncedOverlayCanBeUsedAgain) {
+  ContainerSpec spec = Overlay();
+  spec.root.overlay.unsynced = true;
+  EXPECT_TRUE(
+      Run(spec, Shell("echo one > /file; grep -q volatile /proc/mounts")).outcome.success());
+  EXPECT_EQ(Run(spec, Shell("cat /file")).out, "one\n");
+  EXPECT_EQ(Run(Overlay(), Shell("cat /file")).out, "one\n");
+}
+
 TEST_F(MountTest, ReadOnlyRootRefusesWrites) {
   ContainerSpec spec = Overlay();
   spec.root.readonly = true;
