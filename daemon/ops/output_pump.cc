@@ -20,6 +20,11 @@ StatusOr<std::unique_ptr<OutputPump>> OutputPump::Start(sandbox::ProcessIo& io, 
       new OutputPump(std::move(out.read), std::move(err.read), std::move(sink)));
 }
 
+std::unique_ptr<OutputPump> OutputPump::Read(UniqueFd terminal, Sink sink) {
+  return std::unique_ptr<OutputPump>(
+      new OutputPump(std::move(terminal), UniqueFd(), std::move(sink)));
+}
+
 OutputPump::OutputPump(UniqueFd out, UniqueFd err, Sink sink)
     : out_(std::move(out)),
       err_(std::move(err)),

@@ -19,6 +19,8 @@ class OutputPump {
 
   // `io` receives the write ends, for the process.
   static StatusOr<std::unique_ptr<OutputPump>> Start(sandbox::ProcessIo& io, Sink sink);
+  // Reads a terminal, as stream 1, until nobody has it open.
+  static std::unique_ptr<OutputPump> Read(UniqueFd terminal, Sink sink);
   // Waits until all writers have closed both streams.
   ~OutputPump();
 

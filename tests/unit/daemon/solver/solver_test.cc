@@ -1,0 +1,431 @@
+#include "daemon/solver/solver.h"
+
+#include <map>
+#include <set>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cache/blob/blob_store.h"
+#include "cache/blob/database.h"
+#include "cache/tree/editor.h"
+#include "daemon/llb/builder.h"
+#include "daemon/llb/errors.h"
+#include "tests/unit/testing.h"
+
+namespace cairn::solver {
+namespace {
+
+using ::cairn::testing::IsOk;
+using ::cairn::testing::StatusIs;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// What the fake operations of a test do, by vertex name. Thread-safe.
+class Script {
+ public:
+  struct Behaviour {
+    std::string content;  // of the one file that the step adds; default its name
+    std::string error;
+    std::string reads;    // content of an input's file that the step reads
+    bool blocks = false;  // until the build is cancelled or Release
+    bool has_key = true;
+  };
+
+  void Set(const std::string& name, Behaviour behaviour) {
+    MutexLock lock(mu_);
+    behaviours_[name] = std::move(behaviour);
+  }
+  Behaviour Get(const std::string& name) {
+    MutexLock lock(mu_);
+    Behaviour behaviour = behaviours_[name];
+    if (behaviour.content.empty()) {
+      behaviour.content = name;
+    }
+    return behaviour;
+  }
+  void Ran(const std::string& name) {
+    MutexLock lock(mu_);
+    runs_.push_back(name);
+    changed_.NotifyAll();
+  }
+  std::vector<std::string> TakeRuns() {
+    MutexLock lock(mu_);
+    return std::exchange(runs_, {});
+  }
+  void WaitForRun(const std::string& name) {
+    MutexLock lock(mu_);
+    while (std::find(runs_.begin(), runs_.end(), name) == runs_.end()) {
+      changed_.Wait(mu_);
+    }
+  }
+  CancelSource& release() { return release_; }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  std::map<std::string, Behaviour> behaviours_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> runs_ ABSL_GUARDED_BY(mu_);
+  CancelSource release_;
+};
+
+// Adds a file to its first input. Its key is the content it will write, not its name.
+class FakeOp final : public Op {
+ public:
+  FakeOp(const llb::Vertex& vertex, Script& script, layer::ChainStore& chains)
+      : name_(vertex.name),
+        inputs_(static_cast<int>(vertex.inputs.size())),
+        script_(script),
+        chains_(chains) {}
+
+  StatusOr<Prepared> Prepare(OpContext&) override {
+    Prepared prepared;
+    if (script_.Get(name_).has_key) {
+      prepared.key = steps::KeyBuilder("fake 1").Add("content", script_.Get(name_).content);
+    }
+    for (int i = 0; i < inputs_; ++i) {
+      prepared.inputs.push_back({.input = i});
+    }
+    return prepared;
+  }
+
+  StatusOr<std::vector<OpOutput>> Run(OpContext& context,
+                                      const std::vector<layer::Chain>& inputs) override {
+    const Script::Behaviour behaviour = script_.Get(name_);
+    script_.Ran(name_);
+    context.reporter.Log(1, absl::StrCat("log of ", name_));
+    if (behaviour.blocks) {
+      CancelSource either(context.cancel);
+      const CancelCallback released(script_.release().token(), [&either] { either.Cancel(); });
+      either.token().WaitFor(absl::Seconds(30));
+      RETURN_IF_ERROR(context.cancel.Check());
+    }
+    if (!behaviour.reads.empty()) {
+      RETURN_IF_ERROR(chains_.trees().blobs().Read(Digest::Of(behaviour.reads)).status());
+    }
+    if (!behaviour.error.empty()) {
+      return absl::UnknownError(behaviour.error);
+    }
+    ASSIGN_OR_RETURN(layer::Chain base, chains_.Scratch());
+    if (!inputs.empty()) {
+      base = inputs[0];
+    }
+    ASSIGN_OR_RETURN(const tree::TreeRef below, chains_.TreeOf(base));
+    tree::Editor editor(chains_.trees(), below);
+    tree::Entry entry;
+    ASSIGN_OR_RETURN(entry.file, chains_.trees().blobs().Put(behaviour.content));
+    entry.size = behaviour.content.size();
+    RETURN_IF_ERROR(editor.Put(behaviour.content, entry));
+    ASSIGN_OR_RETURN(const tree::TreeRef tree, editor.Commit());
+    ASSIGN_OR_RETURN(layer::Chain chain, chains_.Extend(base, tree, true));
+    return std::vector<OpOutput>{
+        {.chain = std::move(chain), .base_input = inputs.empty() ? -1 : 0}};
+  }
+
+ private:
+  const std::string name_;
+  const int inputs_;
+  Script& script_;
+  layer::ChainStore& chains_;
+};
+
+class SolverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(database_, blob::Database::Open(directory_ / "db"));
+    ASSERT_OK_AND_ASSIGN(blobs_, blob::BlobStore::Open(directory_ / "blobs", *database_));
+    trees_ = std::make_unique<tree::TreeStore>(*blobs_);
+    chains_ = std::make_unique<layer::ChainStore>(*trees_, *database_);
+    steps_ = std::make_unique<steps::StepTable>(*database_);
+    ASSERT_OK_AND_ASSIGN(ledger_, gc::Ledger::Open(*database_, *trees_));
+    ASSERT_OK_AND_ASSIGN(
+        solver_,
+        Solver::Create(
+            {.make_op = [this](const llb::Vertex& vertex) -> StatusOr<std::unique_ptr<Op>> {
+               return std::make_unique<FakeOp>(vertex, script_, *chains_);
+             },
+             .chains = *chains_,
+             .steps = *steps_,
+             .ledger = *ledger_,
+             .sessions = sessions_,
+             .clock = clock_,
+             .log = log_}));
+  }
+
+  std::unique_ptr<Job> NewJob(const std::string& id) {
+    auto job = solver_->NewJob({.id = id});
+    EXPECT_THAT(job, IsOk());
+    return *std::move(job);
+  }
+
+  // A vertex named `name` on `inputs`.
+  llb::Output Vertex(const std::string& name, std::vector<llb::Output> inputs = {}) {
+    auto node = std::make_shared<llb::Node>();
+    if (inputs.empty()) {
+      node->op.mutable_source()->set_identifier("fake://" + name);
+    } else {
+      node->op.mutable_passthrough()->set_id(name);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        node->op.mutable_passthrough()->add_outputs(static_cast<int64_t>(i));
+      }
+    }
+    node->inputs = std::move(inputs);
+    node->SetName(name);
+    return {.node = std::move(node)};
+  }
+
+  StatusOr<layer::Chain> Build(Job& job, const llb::Output& target) {
+    ASSIGN_OR_RETURN(const RefPtr ref, job.Load(llb::Marshal(target)));
+    return ref->Evaluate({});
+  }
+
+  // The last state of each vertex: "a done", "a cached", "a failed: x", "a announced".
+  std::map<std::string, std::string> States(Job& job) {
+    job.progress().Close();
+    const auto subscription = job.progress().Subscribe();
+    std::map<std::string, std::string> states;
+    while (true) {
+      const auto batch = subscription->Next({});
+      if (!batch.ok() || batch->empty()) {
+        return states;
+      }
+      for (const VertexEvent& event : batch->vertices) {
+        states[event.name] = event.cached           ? "cached"
+                             : !event.error.empty() ? "failed: " + event.error
+                             : event.completed      ? "done"
+                             : event.started        ? "started"
+                                                    : "announced";
+      }
+    }
+  }
+
+  ::cairn::testing::TempDir directory_;
+  SystemClock clock_;
+  Logger log_{LogLevel::kError, LogFormat::kText};
+  session::SessionManager sessions_{log_};
+  Script script_;
+  std::unique_ptr<blob::Database> database_;
+  std::unique_ptr<blob::BlobStore> blobs_;
+  std::unique_ptr<tree::TreeStore> trees_;
+  std::unique_ptr<layer::ChainStore> chains_;
+  std::unique_ptr<steps::StepTable> steps_;
+  std::unique_ptr<gc::Ledger> ledger_;
+  std::unique_ptr<Solver> solver_;
+};
+
+TEST_F(SolverTest, RunsWhatTheTargetNeedsAndCachesIt) {
+  const auto target = Vertex("b", {Vertex("a")});
+  {
+    const auto job = NewJob("1");
+    const auto chain = Build(*job, target);
+    ASSERT_OK(chain);
+    EXPECT_EQ(chain->layers.size(), 2u);
+    EXPECT_THAT(script_.TakeRuns(), ElementsAre("a", "b"));
+    EXPECT_EQ(States(*job)["b"], "done");
+  }
+  const auto job = NewJob("2");
+  ASSERT_OK(Build(*job, target));
+  EXPECT_THAT(script_.TakeRuns(), IsEmpty());
+  EXPECT_EQ(States(*job)["a"], "cached");
+  EXPECT_EQ(States(*job)["b"], "cached");
+}
+
+TEST_F(SolverTest, StepOnEqualContentIsAHitWhateverMadeIt) {
+  {
+    const auto job = NewJob("1");
+    ASSERT_OK(Build(*job, Vertex("b", {Vertex("a")})));
+  }
+  script_.TakeRuns();
+  script_.Set("other", {.content = "a"});
+  script_.Set("other b", {.content = "b"});
+  const auto job = NewJob("2");
+  const auto other = Vertex("other");
+  other.node->metadata.set_ignore_cache(true);
+  const auto chain = Build(*job, Vertex("other b", {other}));
+  ASSERT_OK(chain);
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("other"));
+}
+
+TEST_F(SolverTest, IgnoreCacheRunsAgainAndRecords) {
+  const auto target = Vertex("a");
+  target.node->metadata.set_ignore_cache(true);
+  for (const char* id : {"1", "2"}) {
+    const auto job = NewJob(id);
+    ASSERT_OK(Build(*job, target));
+    EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+  }
+  const auto job = NewJob("3");
+  ASSERT_OK(Build(*job, Vertex("a")));
+  EXPECT_THAT(script_.TakeRuns(), IsEmpty());
+}
+
+TEST_F(SolverTest, FailureCarriesTheVertexAndIsRetriedByALaterBuild) {
+  script_.Set("a", {.error = "boom"});
+  const auto source = Vertex("a");
+  const auto target = Vertex("b", {source});
+  {
+    const auto job = NewJob("1");
+    const auto failed = Build(*job, target);
+    EXPECT_THAT(failed, StatusIs(absl::StatusCode::kUnknown, "boom"));
+    EXPECT_EQ(llb::VertexOf(failed.status()), llb::DigestOf(source));
+    EXPECT_EQ(States(*job)["a"], "failed: boom");
+    EXPECT_EQ(States(*job)["b"], "announced");
+  }
+  script_.Set("a", {});
+  const auto job = NewJob("2");
+  EXPECT_OK(Build(*job, target));
+}
+
+TEST_F(SolverTest, TwoBuildsShareOneRun) {
+  script_.Set("a", {.blocks = true});
+  const auto first = NewJob("1");
+  const auto second = NewJob("2");
+  StatusOr<layer::Chain> a = absl::UnknownError("");
+  std::thread other([&] { a = Build(*first, Vertex("a")); });
+  script_.WaitForRun("a");
+  const auto ref = second->Load(llb::Marshal(Vertex("a")));
+  ASSERT_OK(ref);
+  script_.release().Cancel();
+  const auto b = (*ref)->Evaluate({});
+  other.join();
+  ASSERT_OK(a);
+  ASSERT_OK(b);
+  EXPECT_EQ(a->content, b->content);
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+}
+
+TEST_F(SolverTest, StepsWithOneKeyRunOnce) {
+  script_.Set("x", {.content = "same", .blocks = true});
+  script_.Set("y", {.content = "same", .blocks = true});
+  const auto job = NewJob("1");
+  StatusOr<layer::Chain> built = absl::UnknownError("");
+  std::thread other([&] { built = Build(*job, Vertex("t", {Vertex("x"), Vertex("y")})); });
+  while (solver_->DescribeWaits().empty() ||
+         !absl::StrContains(solver_->DescribeWaits()[0], "(following")) {
+    std::this_thread::yield();
+  }
+  script_.release().Cancel();
+  other.join();
+  ASSERT_OK(built);
+  EXPECT_EQ(script_.TakeRuns().size(), 2u);  // one of x and y, and t
+}
+
+TEST_F(SolverTest, CancelledEvaluationStopsTheStep) {
+  script_.Set("a", {.blocks = true});
+  const auto job = NewJob("1");
+  const auto ref = job->Load(llb::Marshal(Vertex("a")));
+  ASSERT_OK(ref);
+  CancelSource cancel;
+  StatusOr<layer::Chain> result = absl::UnknownError("");
+  std::thread other([&] { result = (*ref)->Evaluate(cancel.token()); });
+  script_.WaitForRun("a");
+  cancel.Cancel();
+  other.join();
+  EXPECT_TRUE(absl::IsCancelled(result.status()));
+  script_.release().Cancel();
+  EXPECT_OK((*ref)->Evaluate({}));
+}
+
+TEST_F(SolverTest, EndOfOneBuildLeavesTheStepToTheOther) {
+  script_.Set("a", {.blocks = true});
+  auto first = NewJob("1");
+  const auto second = NewJob("2");
+  const auto one = first->Load(llb::Marshal(Vertex("a")));
+  const auto two = second->Load(llb::Marshal(Vertex("a")));
+  StatusOr<layer::Chain> a = absl::UnknownError("");
+  StatusOr<layer::Chain> b = absl::UnknownError("");
+  std::thread t1([&] { a = (*one)->Evaluate({}); });
+  script_.WaitForRun("a");
+  std::thread t2([&] { b = (*two)->Evaluate({}); });
+  while (solver_->DescribeWaits().size() < 2) {
+    std::this_thread::yield();
+  }
+  first.reset();
+  t1.join();
+  script_.release().Cancel();
+  t2.join();
+  EXPECT_TRUE(absl::IsCancelled(a.status()));
+  EXPECT_OK(b);
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+}
+
+TEST_F(SolverTest, LostBytesMakeTheStepRunAgain) {
+  const auto source = Vertex("a");
+  {
+    const auto job = NewJob("1");
+    ASSERT_OK(Build(*job, source));
+  }
+  script_.TakeRuns();
+  ASSERT_OK(blobs_->Remove({Digest::Of("a")}, [](const Digest&) {}));
+  script_.Set("b", {.reads = "a"});
+  const auto job = NewJob("2");
+  ASSERT_OK(Build(*job, Vertex("b", {source})));
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("b", "a", "b"));
+}
+
+TEST_F(SolverTest, StepWithoutKeyRunsEachTime) {
+  script_.Set("a", {.has_key = false});
+  for (const char* id : {"1", "2"}) {
+    const auto job = NewJob(id);
+    ASSERT_OK(Build(*job, Vertex("a")));
+    EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+  }
+}
+
+TEST_F(SolverTest, JobIdsAreUniqueAndProgressOutlivesTheJob) {
+  auto job = NewJob("1");
+  EXPECT_THAT(solver_->NewJob({.id = "1"}),
+              StatusIs(absl::StatusCode::kAlreadyExists, "job ID 1 exists"));
+  job.reset();
+  const auto progress = solver_->FindProgress("1", absl::ZeroDuration(), {});
+  ASSERT_OK(progress);
+  EXPECT_TRUE((*progress)->Subscribe()->Next({})->empty());
+  EXPECT_THAT(solver_->FindProgress("2", absl::ZeroDuration(), {}),
+              StatusIs(absl::StatusCode::kNotFound, "no such job 2"));
+}
+
+TEST_F(SolverTest, RunVertexShowsItsWork) {
+  const auto job = NewJob("1");
+  EXPECT_OK(job->RunVertex(Digest::Of("x"), "exporting", [](VertexReporter& reporter) {
+    reporter.Log(1, "hello");
+    return absl::OkStatus();
+  }));
+  EXPECT_FALSE(job->RunVertex(Digest::Of("y"), "pushing",
+                              [](VertexReporter&) { return absl::UnavailableError("no registry"); })
+                   .ok());
+  auto states = States(*job);
+  EXPECT_EQ(states["exporting"], "done");
+  EXPECT_EQ(states["pushing"], "failed: no registry");
+}
+
+TEST_F(SolverTest, EmptyDefinitionIsScratch) {
+  const auto job = NewJob("1");
+  const auto ref = job->Load(pb::Definition());
+  ASSERT_OK(ref);
+  EXPECT_EQ(*ref, nullptr);
+}
+
+TEST_F(SolverTest, ManyBuildsAtOnce) {
+  std::vector<std::thread> threads;
+  std::atomic<int> failures = 0;
+  for (int i = 0; i < 20; ++i) {
+    threads.emplace_back([this, i, &failures] {
+      const auto job = NewJob(absl::StrCat(i));
+      const auto shared = Vertex("shared", {Vertex("base")});
+      if (!Build(*job, Vertex(absl::StrCat("own", i), {shared})).ok()) {
+        ++failures;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(script_.TakeRuns().size(), 22u);
+}
+
+}  // namespace
+}  // namespace cairn::solver
