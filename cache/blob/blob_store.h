@@ -114,6 +114,8 @@ class BlobStore {
 
   // For gc alone.
 
+  // Read, but no Hold keeps the blob for it: looking at what may go must not keep it.
+  virtual StatusOr<std::string> Peek(const Digest& digest, uint64_t limit) = 0;
   // Removes the blobs in the order given and returns the bytes they occupied; absent ones count
   // nothing. For one that a Hold keeps `held` is called before the next is looked at, so that it
   // may Touch others further on. One call at a time goes on.

@@ -129,6 +129,10 @@ void WriteBatch::Delete(Table table, string_view key) {
   operations_.push_back({Operation::Kind::kDelete, KeyIn(table, key), std::string()});
 }
 
+void WriteBatch::Append(const WriteBatch& other) {
+  operations_.insert(operations_.end(), other.operations_.begin(), other.operations_.end());
+}
+
 Database::Database(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
 
 Database::~Database() {

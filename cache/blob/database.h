@@ -42,6 +42,8 @@ class WriteBatch {
  public:
   void Put(Table table, string_view key, string_view value);
   void Delete(Table table, string_view key);
+  // Adds all of `other`, after what is there.
+  void Append(const WriteBatch& other);
   bool empty() const { return operations_.empty(); }
 
  private:

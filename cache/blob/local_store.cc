@@ -235,6 +235,10 @@ StatusOr<BlobInfo> LocalStore::Stat(const Digest& digest) {
 
 StatusOr<std::unique_ptr<BlobReader>> LocalStore::Open(const Digest& digest) {
   protection_.Touch(digest);
+  return OpenUntouched(digest);
+}
+
+StatusOr<std::unique_ptr<BlobReader>> LocalStore::OpenUntouched(const Digest& digest) {
   ASSIGN_OR_RETURN(const auto entry, FindEntry(digest));
   if (!entry.has_value()) {
     return NotFound(digest);
@@ -259,7 +263,12 @@ StatusOr<std::unique_ptr<BlobReader>> LocalStore::Open(const Digest& digest) {
 }
 
 StatusOr<std::string> LocalStore::Read(const Digest& digest, uint64_t limit) {
-  ASSIGN_OR_RETURN(const auto reader, Open(digest));
+  protection_.Touch(digest);
+  return Peek(digest, limit);
+}
+
+StatusOr<std::string> LocalStore::Peek(const Digest& digest, uint64_t limit) {
+  ASSIGN_OR_RETURN(const auto reader, OpenUntouched(digest));
   if (reader->size() > limit) {
     return absl::ResourceExhaustedError(absl::StrCat("blob ", digest.ToString(), " has ",
                                                      reader->size(), " bytes, more than the ",

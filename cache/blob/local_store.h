@@ -37,6 +37,7 @@ class LocalStore final : public BlobStore {
   void MakeDurableSoon() override { durability_->MakeDurableSoon(); }
   bool recovered() const override { return durability_->recovered(); }
 
+  StatusOr<std::string> Peek(const Digest& digest, uint64_t limit) override;
   StatusOr<uint64_t> Remove(const std::vector<Digest>& digests,
                             const std::function<void(const Digest&)>& held) override;
   Status List(string_view prefix, const std::function<void(const BlobInfo&)>& visit) override;
@@ -63,6 +64,7 @@ class LocalStore final : public BlobStore {
   // Whether the blob is there, whole; unlike Stat, damage is absence.
   StatusOr<bool> HasBlob(const Digest& digest);
 
+  StatusOr<std::unique_ptr<BlobReader>> OpenUntouched(const Digest& digest);
   // Removes blobs whose removal has begun, all entries in one batch before any file.
   StatusOr<uint64_t> RemoveBegun(const std::vector<Digest>& digests);
 
