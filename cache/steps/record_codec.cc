@@ -12,6 +12,7 @@ constexpr uint8_t kVersion = 1;
 void EncodeLayer(const layer::Layer& layer, blob::Encoder& encoder) {
   encoder.Raw(layer.delta.digest).Raw(layer.delta.content);
   encoder.Varint(layer.delta.bytes).Varint(layer.delta.entries);
+  encoder.Varint(layer.delta.encoded_size).Varint(layer.delta.traits);
   encoder.Byte(layer.original.has_value() ? 1 : 0);
   if (layer.original.has_value()) {
     encoder.String(layer.original->media_type).Raw(layer.original->digest);
@@ -25,9 +26,15 @@ layer::Layer DecodeLayer(blob::Decoder& decoder) {
   const Digest content = decoder.Raw();
   const uint64_t bytes = decoder.Varint();
   const uint64_t entries = decoder.Varint();
-  layer::Layer layer = {
-      .delta = {.digest = digest, .content = content, .bytes = bytes, .entries = entries},
-      .original = std::nullopt};
+  const uint64_t encoded_size = decoder.Varint();
+  const auto traits = static_cast<uint32_t>(decoder.Varint());
+  layer::Layer layer = {.delta = {.digest = digest,
+                                  .content = content,
+                                  .bytes = bytes,
+                                  .entries = entries,
+                                  .encoded_size = encoded_size,
+                                  .traits = traits},
+                        .original = std::nullopt};
   if (decoder.Byte() != 0) {
     std::string media_type = decoder.String();
     const Digest blob = decoder.Raw();

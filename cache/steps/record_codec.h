@@ -4,7 +4,7 @@
 //   eviction = 0 (1 byte), time
 //   record = version (1 byte), outputs, description, created, duration (nanoseconds)
 //   output = base input, content digest, layers
-//   layer  = delta digest, content digest, bytes, entries, original?
+//   layer  = delta digest, content digest, bytes, entries, encoded size, traits, original?
 //   original = media type, digest, size, diff ID, origin
 //
 // in the primitives of blob/encoding.h; lists have their count before them, an optional a byte.

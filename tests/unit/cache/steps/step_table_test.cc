@@ -27,7 +27,9 @@ class StepTableTest : public ::testing::Test {
     layer::Layer layer = {.delta = {.digest = Digest::Of(delta),
                                     .content = Digest::Of("content"),
                                     .bytes = uint64_t{1} << 40,
-                                    .entries = 3},
+                                    .entries = 3,
+                                    .encoded_size = 5,
+                                    .traits = tree::TreeRef::kHasWhiteouts},
                           .original = layer::OriginalBlob{.media_type = "type",
                                                           .digest = Digest::Of("blob"),
                                                           .size = 7,
@@ -59,6 +61,12 @@ TEST_F(StepTableTest, RecordComesBackWhole) {
   ASSERT_EQ(found->outputs.size(), 2u);
   EXPECT_EQ(found->outputs[0].base_input, 2);
   EXPECT_EQ(found->outputs[0].layers, record.outputs[0].layers);
+  const tree::TreeRef& delta = found->outputs[0].layers[0].delta;
+  EXPECT_EQ(delta.content, Digest::Of("content"));
+  EXPECT_EQ(delta.bytes, uint64_t{1} << 40);
+  EXPECT_EQ(delta.entries, 3u);
+  EXPECT_EQ(delta.encoded_size, 5u);
+  EXPECT_TRUE(delta.Has(tree::TreeRef::kHasWhiteouts));
   EXPECT_EQ(found->outputs[0].content, Digest::Of("result"));
   EXPECT_EQ(found->outputs[1].base_input, -1);
   EXPECT_THAT(found->outputs[1].layers, ::testing::IsEmpty());
