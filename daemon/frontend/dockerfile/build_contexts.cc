@@ -100,15 +100,17 @@ llb::Output Unpacked(const llb::Output& archive) {
 
 }  // namespace
 
-BuildContexts::BuildContexts(solver::Bridge& bridge,
-                             const std::map<std::string, std::string>& attributes,
+BuildContexts::BuildContexts(solver::Bridge& bridge, const solver::FrontendRequest& request,
                              const CancelToken& cancel)
-    : bridge_(bridge), attributes_(attributes), cancel_(cancel) {}
+    : bridge_(bridge),
+      attributes_(request.options),
+      // A nested request may bring its own; otherwise the build's count.
+      inputs_(request.inputs.empty() ? bridge.inputs() : request.inputs),
+      cancel_(cancel) {}
 
 StatusOr<std::unique_ptr<BuildContexts>> BuildContexts::Create(
-    solver::Bridge& bridge, const std::map<std::string, std::string>& attributes,
-    const CancelToken& cancel) {
-  std::unique_ptr<BuildContexts> contexts(new BuildContexts(bridge, attributes, cancel));
+    solver::Bridge& bridge, const solver::FrontendRequest& request, const CancelToken& cancel) {
+  std::unique_ptr<BuildContexts> contexts(new BuildContexts(bridge, request, cancel));
   RETURN_IF_ERROR(contexts->FindMainContext());
   return contexts;
 }
@@ -148,11 +150,10 @@ Status BuildContexts::FindMainContext() {
   } else if (absl::StartsWith(value, "http://") || absl::StartsWith(value, "https://")) {
     RETURN_IF_ERROR(UseHttpContext(value));
   } else {
-    const auto& inputs = bridge_.inputs();
     for (const auto& [name, target] : {std::pair{dockerfile_name_, &dockerfile_},
                                        std::pair{std::string(kContextName), &context_}}) {
-      const auto input = inputs.find(name);
-      if (input != inputs.end()) {
+      const auto input = inputs_.find(name);
+      if (input != inputs_.end()) {
         ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::LoadOrScratch(input->second));
         *target = llb::FromGraph(graph);
       }

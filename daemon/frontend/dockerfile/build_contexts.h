@@ -28,10 +28,10 @@ struct Entrypoint {
 class BuildContexts : public ContextSource, public ImageResolver {
  public:
   // Finds out what the main context is; a URL is downloaded to see whether it is an archive.
-  // `attributes` are the frontend's; bridge and cancel outlive the object.
-  static StatusOr<std::unique_ptr<BuildContexts>> Create(
-      solver::Bridge& bridge, const std::map<std::string, std::string>& attributes,
-      const CancelToken& cancel);
+  // `request` and `bridge` outlive the object.
+  static StatusOr<std::unique_ptr<BuildContexts>> Create(solver::Bridge& bridge,
+                                                         const solver::FrontendRequest& request,
+                                                         const CancelToken& cancel);
 
   // Reads the Dockerfile, and the ignore file beside it. Call once, before any conversion.
   StatusOr<Entrypoint> ReadDockerfile();
@@ -55,7 +55,7 @@ class BuildContexts : public ContextSource, public ImageResolver {
     std::string value;  // "docker-image://..", "local:..", ..
   };
 
-  BuildContexts(solver::Bridge& bridge, const std::map<std::string, std::string>& attributes,
+  BuildContexts(solver::Bridge& bridge, const solver::FrontendRequest& request,
                 const CancelToken& cancel);
 
   std::string Attribute(const std::string& key) const;
@@ -72,7 +72,8 @@ class BuildContexts : public ContextSource, public ImageResolver {
   StatusOr<ContextState> LoadUrl(const Named& named);
 
   solver::Bridge& bridge_;
-  const std::map<std::string, std::string> attributes_;
+  const std::map<std::string, std::string>& attributes_;
+  const std::map<std::string, pb::Definition>& inputs_;
   const CancelToken cancel_;
 
   // Constant after Create().

@@ -35,6 +35,12 @@ struct CopyRequest {
   std::optional<bool> unpack;
 };
 
+// Whether ADD fetches `source` from elsewhere.
+bool IsRemote(const std::string& source) {
+  const StatusOr<std::optional<GitReference>> git = GitReference::Parse(source);
+  return IsHttpSource(source) || (git.ok() && git->has_value() && !(*git)->may_be_local);
+}
+
 struct CopyMode {
   int32_t octal = -1;    // as it is
   std::string symbolic;  // "u=rwX,go=rX"
@@ -336,7 +342,7 @@ Status DispatchAdd(const Dispatched& d, AddCommand& add) {
                       .unpack = add.unpack};
   RETURN_IF_ERROR(Apply(d, request));
   for (const std::string& path : add.sources.paths) {
-    if (!absl::StartsWith(path, "http://") && !absl::StartsWith(path, "https://")) {
+    if (!IsRemote(path)) {
       d.stage.context_paths.insert(JoinPath("/", path));
     }
   }

@@ -194,8 +194,8 @@ StatusOr<ContextState> BuildContexts::LoadLocal(const Named& named) {
 
 StatusOr<ContextState> BuildContexts::LoadInput(const Named& named) {
   const std::string key = named.value.substr(named.value.find(':') + 1);
-  const auto input = bridge_.inputs().find(key);
-  if (input == bridge_.inputs().end()) {
+  const auto input = inputs_.find(key);
+  if (input == inputs_.end()) {
     return Error(absl::StrCat("invalid input ", key, " for ", named.key));
   }
   ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::LoadOrScratch(input->second));
