@@ -10,13 +10,16 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "cache/blob/database.h"
 #include "cache/layer/chain.h"
+#include "cache/layer/keyed_lock.h"
 #include "cache/tree/tree_store.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/thread_pool.h"
 #include "runtime/fs/byte_stream.h"
 
 namespace cairn::layer {
@@ -45,11 +48,12 @@ struct LayerBlob {
 
 class LayerExporter {
  public:
-  LayerExporter(tree::TreeStore& trees, blob::Database& database)
-      : trees_(trees), database_(database) {}
+  // Both outlive the exporter. `threads` compress, for all exports together.
+  LayerExporter(tree::TreeStore& trees, blob::Database& database, int threads = 2);
+  ~LayerExporter();
 
-  // The blob of `layer`: its original where it has one that is stored and `options` allow, else
-  // made.
+  // The blob of `layer`: its original where it has one that is stored and `options` allow (it is
+  // never rewritten to another time), else made. kNotFound when bytes of the layer are gone.
   StatusOr<LayerBlob> Export(const Layer& layer, const LayerOptions& options,
                              const CancelToken& cancel);
 
@@ -57,8 +61,13 @@ class LayerExporter {
   Status WriteTar(const tree::TreeRef& tree, fs::ByteSink& sink, const CancelToken& cancel);
 
  private:
+  StatusOr<LayerBlob> Make(const tree::TreeRef& delta, const LayerOptions& options,
+                           const CancelToken& cancel);
+
   tree::TreeStore& trees_;
   blob::Database& database_;
+  KeyedLock making_;
+  ThreadPool compressors_;
 };
 
 }  // namespace cairn::layer

@@ -9,16 +9,22 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "cache/tree/directory.h"
 #include "cache/tree/tree_store.h"
 
 namespace cairn::tree {
 
+// Which directories of a base an Apply replaced, and the new ones.
+struct Changes {
+  absl::flat_hash_set<Digest> replaced;
+  std::vector<Digest> made;
+};
+
 // What `delta` makes of `base`: Apply(base, Diff(base, upper)) == upper. The result is a whole
-// tree: no whiteouts, nothing opaque or implied. Directories that neither had are appended to
-// `made` when it is not null.
+// tree: no whiteouts, nothing opaque or implied. `changes`, if not null, is added to.
 StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta,
-                        std::vector<Digest>* made = nullptr);
+                        Changes* changes = nullptr);
 
 // `delta` with its implied directories settled for lying on `base`: those take the metadata of the
 // directory that they lie on. A delta that has none is returned as it is.

@@ -18,7 +18,7 @@ const TreeRef* ChildDirectory(const Directory* below, const std::string& name) {
 
 class Application {
  public:
-  Application(TreeStore& store, std::vector<Digest>* made) : store_(store), made_(made) {}
+  Application(TreeStore& store, Changes* changes) : store_(store), changes_(changes) {}
 
   // `below` is null when the delta's directory lies on nothing.
   StatusOr<TreeRef> Run(const TreeRef* below, const TreeRef& delta, int depth) {
@@ -29,18 +29,21 @@ class Application {
     if (plain && (below == nullptr || *below == delta)) {
       return delta;
     }
-    ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> changes, store_.Load(delta.digest));
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> over, store_.Load(delta.digest));
     std::shared_ptr<const Directory> base;
     if (below != nullptr) {
       ASSIGN_OR_RETURN(base, store_.Load(below->digest));
     }
     Directory result;
-    result.metadata = changes->implied && base != nullptr ? base->metadata : changes->metadata;
-    const Directory* through = changes->opaque ? nullptr : base.get();
-    RETURN_IF_ERROR(Merge(through, *changes, depth, result.entries));
+    result.metadata = over->implied && base != nullptr ? base->metadata : over->metadata;
+    const Directory* through = over->opaque ? nullptr : base.get();
+    RETURN_IF_ERROR(Merge(through, *over, depth, result.entries));
     ASSIGN_OR_RETURN(TreeRef stored, store_.Store(std::move(result)));
-    if (made_ != nullptr) {
-      made_->push_back(stored.digest);
+    if (changes_ != nullptr) {
+      changes_->made.push_back(stored.digest);
+      if (below != nullptr) {
+        changes_->replaced.insert(below->digest);
+      }
     }
     return stored;
   }
@@ -76,7 +79,7 @@ class Application {
   }
 
   TreeStore& store_;
-  std::vector<Digest>* const made_;
+  Changes* const changes_;
 };
 
 StatusOr<TreeRef> CompleteDirectory(TreeStore& store, const TreeRef* below, const TreeRef& delta,
@@ -87,12 +90,12 @@ StatusOr<TreeRef> CompleteDirectory(TreeStore& store, const TreeRef* below, cons
   if (depth > kMaxDepth) {
     return TooDeepError();
   }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> changes, store.Load(delta.digest));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> over, store.Load(delta.digest));
   std::shared_ptr<const Directory> base;
   if (below != nullptr) {
     ASSIGN_OR_RETURN(base, store.Load(below->digest));
   }
-  Directory result = *changes;
+  Directory result = *over;
   if (result.implied) {
     result.implied = false;
     if (base != nullptr) {
@@ -118,9 +121,9 @@ StatusOr<TreeRef> Known(TreeStore& store, const TreeRef& ref) {
 }  // namespace
 
 StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& delta,
-                        std::vector<Digest>* made) {
+                        Changes* changes) {
   ASSIGN_OR_RETURN(const TreeRef known, Known(store, delta));
-  return Application(store, made).Run(&base, known, 0);
+  return Application(store, changes).Run(&base, known, 0);
 }
 
 StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef& delta) {

@@ -60,9 +60,9 @@ TEST(ApplyTest, ANewDirectoryIsSplicedUntouched) {
   Stores stores;
   const TreeRef base = MakeTree(stores, {"a=1"});
   const TreeRef delta = MakeTree(stores, {"usr/bin/x=2"});
-  std::vector<Digest> made;
-  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta, &made));
-  EXPECT_THAT(made, ElementsAre(result.digest));
+  Changes changes;
+  ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores.trees(), base, delta, &changes));
+  EXPECT_THAT(changes.made, ElementsAre(result.digest));
 }
 
 TEST(ApplyTest, ImpliedDirectoriesTakeTheMetadataBelow) {
