@@ -1,0 +1,114 @@
+#include "daemon/control/bridge_service.h"
+
+namespace cairn::control {
+namespace {
+
+// One call's use of a build's bridge.
+class CallScope {
+ public:
+  explicit CallScope(GatewayBuild& build) : build_(build), entered_(build.EnterCall()) {}
+  ~CallScope() {
+    if (entered_) {
+      build_.LeaveCall();
+    }
+  }
+  CallScope(const CallScope&) = delete;
+  CallScope& operator=(const CallScope&) = delete;
+  bool entered() const { return entered_; }
+
+ private:
+  GatewayBuild& build_;
+  const bool entered_;
+};
+
+}  // namespace
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* BridgeService::Run(Context* context, const Request* request,
+                                             Response* response, Method<Request, Response> method) {
+  return UnaryCall<Request, Response>::Start(
+      threads_, context, request, response,
+      [this, method](const CallInfo& call, const Request& wire, Response* out) -> Status {
+        ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
+        CallScope scope(*build);
+        if (!scope.entered()) {
+          return absl::NotFoundError("no such job " + build->id());
+        }
+        CancelSource cancel(call.cancel);
+        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
+        return method(*build, cancel.token(), wire, out);
+      });
+}
+
+grpc::ServerUnaryReactor* BridgeService::Ping(Context* context, const gateway::PingRequest* request,
+                                              gateway::PongResponse* response) {
+  return UnaryCall<gateway::PingRequest, gateway::PongResponse>::Start(
+      threads_, context, request, response,
+      [this](const CallInfo& call, const gateway::PingRequest&,
+             gateway::PongResponse* out) -> Status {
+        RETURN_IF_ERROR(find_build_(call).status());
+        AnswerPing(worker_, out);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* BridgeService::Inputs(Context* context,
+                                                const gateway::InputsRequest* request,
+                                                gateway::InputsResponse* response) {
+  return Run(context, request, response, &CallInputs);
+}
+
+grpc::ServerUnaryReactor* BridgeService::Solve(Context* context,
+                                               const gateway::SolveRequest* request,
+                                               gateway::SolveResponse* response) {
+  return Run(context, request, response, &CallSolve);
+}
+
+grpc::ServerUnaryReactor* BridgeService::Evaluate(Context* context,
+                                                  const gateway::EvaluateRequest* request,
+                                                  gateway::EvaluateResponse* response) {
+  return Run(context, request, response, &CallEvaluate);
+}
+
+grpc::ServerUnaryReactor* BridgeService::ReadFile(Context* context,
+                                                  const gateway::ReadFileRequest* request,
+                                                  gateway::ReadFileResponse* response) {
+  return Run(context, request, response, &CallReadFile);
+}
+
+grpc::ServerUnaryReactor* BridgeService::ReadDir(Context* context,
+                                                 const gateway::ReadDirRequest* request,
+                                                 gateway::ReadDirResponse* response) {
+  return Run(context, request, response, &CallReadDir);
+}
+
+grpc::ServerUnaryReactor* BridgeService::StatFile(Context* context,
+                                                  const gateway::StatFileRequest* request,
+                                                  gateway::StatFileResponse* response) {
+  return Run(context, request, response, &CallStatFile);
+}
+
+grpc::ServerUnaryReactor* BridgeService::ResolveImageConfig(
+    Context* context, const gateway::ResolveImageConfigRequest* request,
+    gateway::ResolveImageConfigResponse* response) {
+  return Run(context, request, response, &CallResolveImageConfig);
+}
+
+grpc::ServerUnaryReactor* BridgeService::ResolveSourceMeta(
+    Context* context, const gateway::ResolveSourceMetaRequest* request,
+    gateway::ResolveSourceMetaResponse* response) {
+  return Run(context, request, response, &CallResolveSourceMeta);
+}
+
+grpc::ServerUnaryReactor* BridgeService::Warn(Context* context, const gateway::WarnRequest* request,
+                                              gateway::WarnResponse* response) {
+  return Run(context, request, response, &CallWarn);
+}
+
+grpc::ServerUnaryReactor* BridgeService::Return(Context* context,
+                                                const gateway::ReturnRequest* request,
+                                                gateway::ReturnResponse* response) {
+  return Run(context, request, response, &CallReturn);
+}
+
+}  // namespace cairn::control

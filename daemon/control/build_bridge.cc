@@ -1,0 +1,222 @@
+#include "daemon/control/build_bridge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cache/tree/algebra.h"
+#include "daemon/llb/errors.h"
+#include "proto/error_details.pb.h"
+#include "runtime/base/pattern.h"
+
+namespace cairn::control {
+namespace {
+
+constexpr uint64_t kMaxReadBytes = 15 << 20;  // one message, of at most 16 MiB
+constexpr char kDockerfileFrontend[] = "dockerfile.v0";
+constexpr char kGatewayFrontend[] = "gateway.v0";
+
+fs::Kind KindOf(tree::Entry::Type type) {
+  switch (type) {
+    case tree::Entry::Type::kDirectory:
+      return fs::Kind::kDirectory;
+    case tree::Entry::Type::kSymlink:
+      return fs::Kind::kSymlink;
+    case tree::Entry::Type::kFifo:
+      return fs::Kind::kFifo;
+    case tree::Entry::Type::kCharDevice:
+      return fs::Kind::kCharDevice;
+    case tree::Entry::Type::kBlockDevice:
+      return fs::Kind::kBlockDevice;
+    case tree::Entry::Type::kFile:
+    case tree::Entry::Type::kWhiteout:
+      break;
+  }
+  return fs::Kind::kFile;
+}
+
+StatusOr<solver::FileStat> StatOf(tree::TreeStore& trees, const tree::Entry& entry) {
+  solver::FileStat stat;
+  stat.path = entry.name;
+  stat.kind = KindOf(entry.type);
+  stat.metadata = entry.metadata;
+  stat.size = entry.size;
+  stat.link_target = entry.target;
+  stat.device = entry.device;
+  if (entry.type == tree::Entry::Type::kDirectory) {
+    ASSIGN_OR_RETURN(const auto directory, trees.Load(entry.directory->digest));
+    stat.metadata = directory->metadata;
+  } else if (entry.type == tree::Entry::Type::kSymlink) {
+    stat.size = entry.target.size();
+  }
+  return stat;
+}
+
+// Names a vertex that is in no graph by what it is about.
+Digest VertexOf(string_view what, const std::optional<Platform>& platform) {
+  return Digest::Of(
+      absl::StrCat("resolve ", what, " ", platform.has_value() ? platform->ToString() : ""));
+}
+
+}  // namespace
+
+BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
+                         std::map<std::string, pb::Definition> inputs, std::string session_id)
+    : environment_(environment),
+      job_(job),
+      inputs_(std::move(inputs)),
+      session_id_(std::move(session_id)) {}
+
+StatusOr<solver::FrontendResult> BuildBridge::Solve(const solver::SolveRequest& request,
+                                                    const CancelToken& cancel) {
+  solver::FrontendResult result;
+  if (request.definition.has_value()) {
+    ASSIGN_OR_RETURN(result.ref, job_.Load(*request.definition));
+  } else if (!request.frontend.empty()) {
+    ASSIGN_OR_RETURN(result, RunFrontend(request, cancel));
+  }
+  if (!request.evaluate) {
+    return result;
+  }
+  if (result.ref.has_value() && *result.ref != nullptr) {
+    RETURN_IF_ERROR((*result.ref)->Evaluate(cancel).status());
+  }
+  for (const auto& entry : result.refs) {
+    if (entry.second != nullptr) {
+      RETURN_IF_ERROR(entry.second->Evaluate(cancel).status());
+    }
+  }
+  return result;
+}
+
+StatusOr<solver::FrontendResult> BuildBridge::RunFrontend(const solver::SolveRequest& request,
+                                                          const CancelToken& cancel) {
+  const auto& options = request.request.options;
+  const auto source = options.find("source");
+  std::string name = request.frontend;
+  if (name == kGatewayFrontend && source != options.end() &&
+      source->second == kDockerfileFrontend && options.count("context:dockerfile.v0") == 0) {
+    name = kDockerfileFrontend;
+  }
+  const auto found = environment_.frontends.find(name);
+  if (found == environment_.frontends.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("invalid frontend: ", name));
+  }
+  auto result = found->second->Solve(*this, request.request, cancel);
+  if (result.ok() || absl::IsCancelled(result.status())) {
+    return result;
+  }
+  errdefs::Frontend detail;
+  detail.set_name(name);
+  if (source != options.end()) {
+    detail.set_source(source->second);
+  }
+  return llb::WithFrontend(result.status(), detail);
+}
+
+StatusOr<solver::ImageConfig> BuildBridge::ResolveImageConfig(
+    const solver::ResolveImageRequest& request, const CancelToken& cancel) {
+  const std::string name = request.log_name.empty()
+                               ? absl::StrCat("resolve image config for ", request.reference)
+                               : request.log_name;
+  std::optional<solver::ImageConfig> config;
+  RETURN_IF_ERROR(job_.RunVertex(
+      VertexOf(request.reference, request.platform), name,
+      [this, &request, &cancel, &config](solver::VertexReporter& reporter) -> Status {
+        ASSIGN_OR_RETURN(config,
+                         environment_.sources.ResolveImageConfig(job_, request, reporter, cancel));
+        return absl::OkStatus();
+      }));
+  return *std::move(config);
+}
+
+StatusOr<solver::SourceMeta> BuildBridge::ResolveSourceMeta(
+    const solver::ResolveSourceRequest& request, const CancelToken& cancel) {
+  const std::string& identifier = request.source.identifier();
+  const std::string name = request.log_name.empty()
+                               ? absl::StrCat("resolve source metadata for ", identifier)
+                               : request.log_name;
+  std::optional<solver::SourceMeta> meta;
+  RETURN_IF_ERROR(job_.RunVertex(
+      VertexOf(identifier, request.platform), name,
+      [this, &request, &cancel, &meta](solver::VertexReporter& reporter) -> Status {
+        ASSIGN_OR_RETURN(meta,
+                         environment_.sources.ResolveSourceMeta(job_, request, reporter, cancel));
+        return absl::OkStatus();
+      }));
+  return *std::move(meta);
+}
+
+StatusOr<tree::TreeRef> BuildBridge::TreeOf(const solver::RefPtr& ref, const CancelToken& cancel) {
+  if (ref == nullptr) {
+    return environment_.chains.trees().Empty();
+  }
+  ASSIGN_OR_RETURN(const layer::Chain chain, ref->Evaluate(cancel));
+  return environment_.chains.TreeOf(chain);
+}
+
+StatusOr<std::string> BuildBridge::ReadFile(const solver::RefPtr& ref, string_view path,
+                                            std::optional<solver::FileRange> range,
+                                            const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const tree::TreeRef root, TreeOf(ref, cancel));
+  tree::TreeStore& trees = environment_.chains.trees();
+  ASSIGN_OR_RETURN(const tree::Found found, tree::Lookup(trees, root, path, /*follow=*/true));
+  if (found.entry.type != tree::Entry::Type::kFile || !found.entry.file.has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "read ", path, ": is ",
+        found.entry.type == tree::Entry::Type::kDirectory ? "a directory" : "no regular file"));
+  }
+  const uint64_t size = found.entry.size;
+  const uint64_t offset = range.has_value() ? std::min(range->offset, size) : 0;
+  uint64_t length = size - offset;
+  if (range.has_value() && range->length > 0) {
+    length = std::min(length, range->length);
+  }
+  if (length > kMaxReadBytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("read ", path, ": ", length, " bytes do not fit one answer"));
+  }
+  ASSIGN_OR_RETURN(const auto reader, trees.blobs().Open(*found.entry.file));
+  return reader->ReadAt(offset, length);
+}
+
+StatusOr<std::vector<solver::FileStat>> BuildBridge::ReadDir(const solver::RefPtr& ref,
+                                                             string_view path,
+                                                             string_view include_pattern,
+                                                             const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const tree::TreeRef root, TreeOf(ref, cancel));
+  tree::TreeStore& trees = environment_.chains.trees();
+  ASSIGN_OR_RETURN(const tree::Found found, tree::Lookup(trees, root, path, /*follow=*/true));
+  if (found.entry.type != tree::Entry::Type::kDirectory) {
+    return absl::FailedPreconditionError(absl::StrCat("read ", path, ": is no directory"));
+  }
+  std::vector<std::string> patterns;
+  if (!include_pattern.empty()) {
+    patterns.emplace_back(include_pattern);
+  }
+  ASSIGN_OR_RETURN(const PatternMatcher matcher, PatternMatcher::Create(patterns));
+  ASSIGN_OR_RETURN(const auto directory, trees.Load(found.entry.directory->digest));
+  std::vector<solver::FileStat> stats;
+  for (const tree::Entry& entry : directory->entries) {
+    if (matcher.empty() || matcher.Matches(entry.name)) {
+      ASSIGN_OR_RETURN(solver::FileStat stat, StatOf(trees, entry));
+      stats.push_back(std::move(stat));
+    }
+  }
+  return stats;
+}
+
+StatusOr<solver::FileStat> BuildBridge::StatFile(const solver::RefPtr& ref, string_view path,
+                                                 const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const tree::TreeRef root, TreeOf(ref, cancel));
+  tree::TreeStore& trees = environment_.chains.trees();
+  ASSIGN_OR_RETURN(const tree::Found found, tree::Lookup(trees, root, path, /*follow=*/false));
+  return StatOf(trees, found.entry);
+}
+
+Status BuildBridge::Warn(solver::WarningEvent warning) {
+  job_.progress().Write(std::move(warning));
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::control

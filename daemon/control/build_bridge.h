@@ -1,0 +1,64 @@
+// One build's Bridge: what its frontends may ask the daemon for.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/layer/chain_store.h"
+#include "daemon/control/source_resolver.h"
+#include "daemon/solver/frontend.h"
+#include "daemon/solver/solver.h"
+
+namespace cairn::control {
+
+// Frontends by name ("dockerfile.v0").
+using Frontends = std::map<std::string, std::unique_ptr<solver::Frontend>>;
+
+// What bridges of all builds share. All of it outlives them.
+struct BridgeEnvironment {
+  const Frontends& frontends;
+  SourceResolver& sources;
+  layer::ChainStore& chains;
+  const std::vector<Platform>& platforms;
+};
+
+// Thread-safe. `job` outlives the bridge.
+class BuildBridge final : public solver::Bridge {
+ public:
+  BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
+              std::map<std::string, pb::Definition> inputs, std::string session_id);
+
+  StatusOr<solver::FrontendResult> Solve(const solver::SolveRequest& request,
+                                         const CancelToken& cancel) override;
+  StatusOr<solver::ImageConfig> ResolveImageConfig(const solver::ResolveImageRequest& request,
+                                                   const CancelToken& cancel) override;
+  StatusOr<solver::SourceMeta> ResolveSourceMeta(const solver::ResolveSourceRequest& request,
+                                                 const CancelToken& cancel) override;
+  StatusOr<std::string> ReadFile(const solver::RefPtr& ref, string_view path,
+                                 std::optional<solver::FileRange> range,
+                                 const CancelToken& cancel) override;
+  StatusOr<std::vector<solver::FileStat>> ReadDir(const solver::RefPtr& ref, string_view path,
+                                                  string_view include_pattern,
+                                                  const CancelToken& cancel) override;
+  StatusOr<solver::FileStat> StatFile(const solver::RefPtr& ref, string_view path,
+                                      const CancelToken& cancel) override;
+  Status Warn(solver::WarningEvent warning) override;
+  const std::vector<Platform>& platforms() const override { return environment_.platforms; }
+  const std::map<std::string, pb::Definition>& inputs() const override { return inputs_; }
+  std::string session_id() const override { return session_id_; }
+
+ private:
+  StatusOr<solver::FrontendResult> RunFrontend(const solver::SolveRequest& request,
+                                               const CancelToken& cancel);
+  // The whole tree of `ref`, solved if need be; null is the empty tree.
+  StatusOr<tree::TreeRef> TreeOf(const solver::RefPtr& ref, const CancelToken& cancel);
+
+  const BridgeEnvironment environment_;
+  solver::Job& job_;
+  const std::map<std::string, pb::Definition> inputs_;
+  const std::string session_id_;
+};
+
+}  // namespace cairn::control

@@ -1,0 +1,303 @@
+#include "daemon/control/build_runner.h"
+
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/control/errors.h"
+#include "daemon/session/session_exporter.h"
+#include "runtime/base/thread_pool.h"
+
+namespace cairn::control {
+namespace {
+
+constexpr absl::Duration kGatewayWait = absl::Seconds(3);
+
+// Runs every task on a thread of its own and returns the first failure, in their order.
+Status RunAll(const std::vector<std::function<Status()>>& tasks) {
+  std::vector<Status> outcomes(tasks.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < tasks.size(); ++i) {
+    threads.push_back(
+        StartThread("build-task", [&tasks, &outcomes, i] { outcomes[i] = tasks[i](); }));
+  }
+  if (!tasks.empty()) {
+    outcomes[0] = tasks[0]();
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  // A cancellation is the consequence of another failure where there is one.
+  Status first;
+  for (const Status& outcome : outcomes) {
+    if (first.ok() || (absl::IsCancelled(first) && !outcome.ok())) {
+      first = outcome;
+    }
+  }
+  return first;
+}
+
+}  // namespace
+
+// A gateway build's entry in the table of its runner.
+class BuildRunner::Registration {
+ public:
+  Registration(BuildRunner& runner, std::shared_ptr<GatewayBuild> build)
+      : runner_(runner), build_(std::move(build)) {
+    MutexLock lock(runner_.mu_);
+    runner_.gateways_[build_->id()] = build_;
+    runner_.changed_.NotifyAll();
+  }
+  ~Registration() {
+    {
+      MutexLock lock(runner_.mu_);
+      runner_.gateways_.erase(build_->id());
+    }
+    build_->Close();
+  }
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+
+  GatewayBuild& build() { return *build_; }
+
+ private:
+  BuildRunner& runner_;
+  const std::shared_ptr<GatewayBuild> build_;
+};
+
+// One run.
+class BuildRunner::Build {
+ public:
+  Build(BuildRunner& runner, const BuildRequest& request, solver::Job& job)
+      : runner_(runner),
+        environment_(runner.environment_),
+        request_(request),
+        job_(job),
+        bridge_(environment_.bridge, job, request.frontend_inputs, request.session_id) {}
+
+  Status Run() {
+    RETURN_IF_ERROR(ResolveExports(request_.exporters));
+    if (!request_.cache_exports.empty()) {
+      return absl::UnimplementedError(absl::StrCat(
+          "cache exporter \"", request_.cache_exports.front().type, "\" could not be found"));
+    }
+    // Gateway builds hold their refs until everything is exported.
+    std::optional<Registration> registration;
+    ASSIGN_OR_RETURN(const solver::FrontendResult result, MakeResult(registration));
+    exporter::SolvedResult solved;
+    RETURN_IF_ERROR(Evaluate(result, &solved));
+    RETURN_IF_ERROR(AddSessionExports(result));
+    RETURN_IF_ERROR(Export(solved));
+    for (const auto& entry : result.metadata) {
+      if (absl::StartsWith(entry.first, "frontend.")) {
+        response_.emplace(entry.first, entry.second);
+      }
+    }
+    return FinalizeSessionExports();
+  }
+
+  const std::map<std::string, std::string>& response() const { return response_; }
+
+ private:
+  Status ResolveExports(const std::vector<TypedAttributes>& requests) {
+    for (const TypedAttributes& request : requests) {
+      const auto found = environment_.exporters.find(request.type);
+      if (found == environment_.exporters.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("exporter \"", request.type, "\" could not be found"));
+      }
+      ASSIGN_OR_RETURN(std::unique_ptr<exporter::Export> resolved,
+                       found->second->Resolve(request.attributes));
+      exports_.push_back(std::move(resolved));
+    }
+    return absl::OkStatus();
+  }
+
+  StatusOr<solver::FrontendResult> MakeResult(std::optional<Registration>& registration) {
+    if (!request_.definition.has_value() && request_.frontend.empty()) {
+      registration.emplace(runner_,
+                           std::make_shared<GatewayBuild>(request_.ref, bridge_, job_.cancel()));
+      return WaitForDriver(registration->build());
+    }
+    solver::SolveRequest solve;
+    solve.definition = request_.definition;
+    solve.frontend = request_.frontend;
+    solve.request.options = request_.frontend_attributes;
+    solve.request.inputs = request_.frontend_inputs;
+    return bridge_.Solve(solve, job_.cancel());
+  }
+
+  // The driver may go away without a word: then its session ends.
+  StatusOr<solver::FrontendResult> WaitForDriver(GatewayBuild& build) {
+    std::shared_ptr<session::Session> session;
+    std::unique_ptr<CancelCallback> on_session_end;
+    if (!request_.session_id.empty()) {
+      auto found = environment_.sessions.Get(request_.session_id, job_.cancel());
+      RETURN_IF_ERROR(job_.cancel().Check());
+      if (found.ok()) {
+        session = *found;
+        on_session_end = std::make_unique<CancelCallback>(
+            session->closed(), [this] { job_.Cancel("context canceled"); });
+      }
+    }
+    return build.WaitForReturn(job_.cancel());
+  }
+
+  Status Evaluate(const solver::FrontendResult& result, exporter::SolvedResult* solved) {
+    solved->metadata = result.metadata;
+    std::vector<std::function<Status()>> tasks;
+    const auto add = [this, &tasks](const solver::RefPtr& ref, std::optional<layer::Chain>* out) {
+      if (ref != nullptr) {
+        tasks.push_back([this, &ref, out]() -> Status {
+          ASSIGN_OR_RETURN(*out, ref->Evaluate(job_.cancel()));
+          return absl::OkStatus();
+        });
+      }
+    };
+    if (result.ref.has_value()) {
+      solved->single.emplace();
+      add(*result.ref, &*solved->single);
+    }
+    for (const auto& entry : result.refs) {
+      add(entry.second, &solved->by_platform[entry.first]);
+    }
+    return RunAll(tasks);
+  }
+
+  Status AddSessionExports(const solver::FrontendResult& result) {
+    if (!request_.session_exporter) {
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(session_, environment_.sessions.Get(request_.session_id, job_.cancel()));
+    std::vector<std::string> refs;
+    for (const auto& entry : result.refs) {
+      refs.push_back(entry.first);
+    }
+    ASSIGN_OR_RETURN(const std::vector<session::AddedExporter> added,
+                     session::FindExporters(*session_, result.metadata, refs, job_.cancel()));
+    std::vector<TypedAttributes> requests;
+    for (const session::AddedExporter& exporter : added) {
+      requests.push_back({exporter.type, exporter.attrs});
+    }
+    return ResolveExports(requests);
+  }
+
+  Status Export(const exporter::SolvedResult& solved) {
+    std::vector<std::map<std::string, std::string>> responses(exports_.size());
+    std::vector<std::function<Status()>> tasks;
+    for (size_t i = 0; i < exports_.size(); ++i) {
+      tasks.push_back(
+          [this, i, &solved, &responses] { return ExportOne(i, solved, &responses[i]); });
+    }
+    RETURN_IF_ERROR(RunAll(tasks));
+    for (auto& response : responses) {
+      response_.merge(response);
+    }
+    return absl::OkStatus();
+  }
+
+  Status ExportOne(size_t index, const exporter::SolvedResult& solved,
+                   std::map<std::string, std::string>* response) {
+    const Digest vertex = Digest::Of(absl::StrCat(request_.session_id, "-export-", index));
+    return job_.RunVertex(
+        vertex, exports_[index]->name(),
+        [this, index, &solved, response](solver::VertexReporter& reporter) -> Status {
+          exporter::ExportContext context{static_cast<int>(index),
+                                          request_.session_id,
+                                          job_.sessions(),
+                                          reporter,
+                                          job_.lease(),
+                                          job_.cancel()};
+          ASSIGN_OR_RETURN(*response, exports_[index]->Run(solved, context));
+          return absl::OkStatus();
+        });
+  }
+
+  Status FinalizeSessionExports() {
+    if (session_ == nullptr) {
+      return absl::OkStatus();
+    }
+    return session::FinalizeExport(*session_, response_, job_.cancel());
+  }
+
+  BuildRunner& runner_;
+  const BuildEnvironment& environment_;
+  const BuildRequest& request_;
+  solver::Job& job_;
+  BuildBridge bridge_;
+  std::vector<std::unique_ptr<exporter::Export>> exports_;
+  std::shared_ptr<session::Session> session_;  // set when it adds exporters
+  std::map<std::string, std::string> response_;
+};
+
+BuildRunner::BuildRunner(BuildEnvironment environment) : environment_(std::move(environment)) {}
+
+BuildRunner::~BuildRunner() = default;
+
+StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest& request,
+                                                              const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const solver::Entitlements requested,
+                   solver::Entitlements::Parse(request.entitlements));
+  RETURN_IF_ERROR(environment_.allowed.CheckAllows(requested));
+  solver::JobOptions options;
+  options.id = request.ref;
+  if (!request.session_id.empty()) {
+    options.session_ids.push_back(request.session_id);
+  }
+  options.entitlements = requested;
+  options.internal = request.internal;
+  ASSIGN_OR_RETURN(std::unique_ptr<solver::Job> job, environment_.solver.NewJob(options));
+  // The progress outlives the job: it is complete only when the job is gone.
+  ASSIGN_OR_RETURN(const std::shared_ptr<solver::ProgressLog> progress,
+                   environment_.solver.FindProgress(request.ref, absl::ZeroDuration(), cancel));
+  const absl::Time started = environment_.clock.Now();
+  if (!request.internal) {
+    environment_.observer.OnStart(request, started);
+  }
+  FinishedBuild build{request, *progress, started, {}, {}};
+  build.status = RunJob(request, std::move(job), cancel, &build.response);
+  if (!request.internal) {
+    environment_.observer.OnEnd(build);
+  }
+  environment_.log.Info("build ended", {{"build", request.ref},
+                                        {"status", absl::StatusCodeToString(build.status.code())}});
+  RETURN_IF_ERROR(build.status);
+  return build.response;
+}
+
+Status BuildRunner::RunJob(const BuildRequest& request, std::unique_ptr<solver::Job> job,
+                           const CancelToken& cancel,
+                           std::map<std::string, std::string>* response) {
+  CancelCallback on_cancel(cancel, [&job] { job->Cancel("context canceled"); });
+  Build build(*this, request, *job);
+  const Status status = BuildFailure(build.Run());
+  *response = build.response();
+  return status;
+}
+
+StatusOr<std::shared_ptr<GatewayBuild>> BuildRunner::FindGateway(const std::string& id,
+                                                                 const CancelToken& cancel) {
+  CancelCallback on_cancel(cancel, [this] {
+    MutexLock lock(mu_);
+    changed_.NotifyAll();
+  });
+  const absl::Time deadline = absl::Now() + kGatewayWait;
+  MutexLock lock(mu_);
+  while (true) {
+    RETURN_IF_ERROR(cancel.Check());
+    const auto found = gateways_.find(id);
+    if (found != gateways_.end()) {
+      return found->second;
+    }
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) {
+      return absl::NotFoundError(absl::StrCat("no such job ", id));
+    }
+    changed_.WaitFor(mu_, left);
+  }
+}
+
+}  // namespace cairn::control

@@ -1,0 +1,76 @@
+#include "daemon/control/history_recorder.h"
+
+#include "daemon/control/status_encoder.h"
+#include "daemon/control/timestamps.h"
+#include "proto/rpc_status.pb.h"
+
+namespace cairn::control {
+namespace {
+
+namespace api = moby::buildkit::v1;
+
+api::BuildHistoryRecord MakeRecord(const BuildRequest& request, absl::Time started) {
+  api::BuildHistoryRecord record;
+  record.set_ref(request.ref);
+  record.set_frontend(request.frontend);
+  record.mutable_frontendattrs()->insert(request.frontend_attributes.begin(),
+                                         request.frontend_attributes.end());
+  for (const TypedAttributes& exporter : request.exporters) {
+    api::Exporter* out = record.add_exporters();
+    out->set_type(exporter.type);
+    out->mutable_attrs()->insert(exporter.attributes.begin(), exporter.attributes.end());
+  }
+  EncodeTime(started, record.mutable_createdat());
+  return record;
+}
+
+void AppendMessage(const api::StatusResponse& response, std::string* log) {
+  const std::string bytes = response.SerializeAsString();
+  const auto size = static_cast<uint32_t>(bytes.size());
+  for (int shift = 0; shift < 32; shift += 8) {
+    log->push_back(static_cast<char>((size >> shift) & 0xff));
+  }
+  log->append(bytes);
+}
+
+// The whole progress of a build that has ended, in the form that replays need.
+std::string EncodeLog(solver::ProgressLog& progress) {
+  std::string log;
+  const auto subscription = progress.Subscribe();
+  while (true) {
+    const auto batch = subscription->Next(CancelToken());
+    if (!batch.ok() || batch->empty()) {
+      return log;
+    }
+    for (const api::StatusResponse& response : EncodeProgress(*batch)) {
+      AppendMessage(response, &log);
+    }
+  }
+}
+
+}  // namespace
+
+void HistoryRecorder::OnStart(const BuildRequest& request, absl::Time started) {
+  history_.Start(MakeRecord(request, started));
+}
+
+void HistoryRecorder::OnEnd(const FinishedBuild& build) {
+  api::BuildHistoryRecord record = MakeRecord(build.request, build.started);
+  EncodeTime(clock_.Now(), record.mutable_completedat());
+  if (!build.status.ok()) {
+    record.mutable_error()->set_code(static_cast<int>(build.status.code()));
+    record.mutable_error()->set_message(std::string(build.status.message()));
+  }
+  record.mutable_exporterresponse()->insert(build.response.begin(), build.response.end());
+  const solver::ProgressLog::Counts counts = build.progress.counts();
+  record.set_numtotalsteps(counts.total);
+  record.set_numcompletedsteps(counts.completed);
+  record.set_numcachedsteps(counts.cached);
+  record.set_numwarnings(counts.warnings);
+  const Status stored = history_.Complete(std::move(record), EncodeLog(build.progress));
+  if (!stored.ok()) {
+    log_.Warn("build not recorded", {{"build", build.request.ref}, {"error", stored.message()}});
+  }
+}
+
+}  // namespace cairn::control

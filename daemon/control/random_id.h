@@ -1,0 +1,10 @@
+// Ids that nobody can guess: 25 characters of base36, as BuildKit's.
+#pragma once
+
+#include <string>
+
+namespace cairn::control {
+
+std::string RandomId();
+
+}  // namespace cairn::control
