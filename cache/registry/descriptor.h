@@ -39,6 +39,7 @@ struct Descriptor {
   std::optional<Platform> platform;
   std::vector<std::string> urls;
   std::string artifact_type;
+  std::string data;  // the content itself, when it is embedded
 
   friend bool operator==(const Descriptor&, const Descriptor&) = default;
 };

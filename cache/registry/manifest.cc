@@ -1,5 +1,6 @@
 #include "cache/registry/manifest.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "cache/registry/json.h"
@@ -92,6 +93,10 @@ StatusOr<Descriptor> DescriptorOf(const Json& object) {
     return Bad("a descriptor without a size");
   }
   descriptor.size = size->get<uint64_t>();
+  ASSIGN_OR_RETURN(const std::string data, Text(object, "data"));
+  if (!absl::Base64Unescape(data, &descriptor.data)) {
+    return Bad("a descriptor whose data is not base64");
+  }
   const auto platform = object.find("platform");
   if (platform != object.end() && platform->is_object()) {
     ASSIGN_OR_RETURN(descriptor.platform, PlatformOf(*platform));
@@ -140,6 +145,9 @@ OrderedJson ToJson(const Descriptor& descriptor) {
   }
   if (!descriptor.annotations.empty()) {
     json["annotations"] = descriptor.annotations;
+  }
+  if (!descriptor.data.empty()) {
+    json["data"] = absl::Base64Escape(descriptor.data);
   }
   if (descriptor.platform.has_value()) {
     OrderedJson platform;

@@ -197,4 +197,10 @@ ImageReference ImageReference::WithoutDigest() const {
   return copy;
 }
 
+ImageReference ImageReference::WithoutTag() const {
+  ImageReference copy = *this;
+  copy.tag_.clear();
+  return copy;
+}
+
 }  // namespace cairn::registry

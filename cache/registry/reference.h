@@ -33,6 +33,8 @@ class ImageReference {
   ImageReference WithDigest(const Digest& digest) const;
   // "name:tag", latest when there is no tag.
   ImageReference WithoutDigest() const;
+  // "name@digest". REQUIRES: digest().
+  ImageReference WithoutTag() const;
 
   friend bool operator==(const ImageReference&, const ImageReference&) = default;
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/gc/ledger.h"
 #include "cache/layer/chain.h"
 #include "daemon/session/session_group.h"
 #include "daemon/solver/frontend.h"
@@ -18,11 +19,21 @@
 
 namespace cairn::exporter {
 
+// What is said about a platform's image (in-toto statement without its subject).
+struct SolvedAttestation {
+  std::string predicate_type;
+  std::string predicate;  // JSON
+  std::string file_name;  // "provenance.json", for exporters of files
+  // Only for images, and only when they are to carry attestations (attestation-inline).
+  bool inline_only = false;
+};
+
 // A frontend's result with every ref solved. A nullopt chain is scratch.
 struct SolvedResult {
   std::optional<std::optional<layer::Chain>> single;
   std::map<std::string, std::optional<layer::Chain>> by_platform;
   std::map<std::string, std::string> metadata;
+  std::map<std::string, std::vector<SolvedAttestation>> attestations;  // by platform id
 };
 
 struct ExportContext {

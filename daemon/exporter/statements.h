@@ -1,0 +1,27 @@
+// In-toto statements (https://in-toto.io/Statement/v1): an attestation with what it is about.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/exporter/exporter.h"
+#include "runtime/base/digest.h"
+#include "runtime/base/platform.h"
+
+namespace cairn::exporter {
+
+struct StatementSubject {
+  std::string name;
+  Digest digest;
+};
+
+// The statement as compact JSON; the predicate is taken over as it is.
+std::string MakeStatement(const SolvedAttestation& attestation,
+                          const std::vector<StatementSubject>& subjects);
+
+// One subject per image name (comma list): a package URL "pkg:docker/app@1?platform=linux%2Famd64".
+// Names that are no references are left out.
+std::vector<StatementSubject> ImageSubjects(const std::string& names, const Platform& platform,
+                                            const Digest& manifest);
+
+}  // namespace cairn::exporter
