@@ -1,6 +1,7 @@
 #include "runtime/sandbox/helper/supervisor.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -44,9 +45,21 @@ void CloseAll(const std::vector<int>& descriptors) {
   }
 }
 
+// The directory that an open file lies in, or an empty string.
+std::string DirectoryOf(int file) {
+  char path[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(file);
+  const ssize_t size = ::readlink(link.c_str(), path, sizeof path);
+  const std::string whole(path, size > 0 ? static_cast<size_t>(size) : 0);
+  return whole.substr(0, whole.find_last_of('/') + 1);
+}
+
 }  // namespace
 
 bool Supervisor::StartFirst(const FirstProcessOptions& options) {
+  for (const int file : options.cgroups) {
+    groups_.push_back(DirectoryOf(file));
+  }
   int pidfd = -1;
   const pid_t child = Clone(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, &pidfd);
   if (child == 0) {
@@ -86,6 +99,9 @@ int Supervisor::Run(const FirstProcessOptions& options) {
       while (::read(signals_.get(), &info, sizeof info) > 0) {
       }
       if (Reap()) {
+        if (!daemon_alive) {
+          RemoveGroups();
+        }
         return 0;
       }
     }
@@ -180,6 +196,12 @@ bool Supervisor::Reap() {
     ReportExit(control_.get(), first_status, first_usage);
   }
   return first_ended;
+}
+
+void Supervisor::RemoveGroups() const {
+  for (const std::string& group : groups_) {
+    ::rmdir(group.c_str());
+  }
 }
 
 void Supervisor::ReportExit(int socket, int status, const rusage& usage) const {

@@ -7,6 +7,8 @@
 #include <sys/types.h>
 
 #include <map>
+#include <string>
+#include <vector>
 
 #include "runtime/sandbox/helper/container_process.h"
 #include "runtime/sandbox/helper/scoped_fd.h"
@@ -29,6 +31,8 @@ class Supervisor {
   void Join(const std::vector<int>& descriptors);
   // Reaps what has ended; true once the first process has.
   bool Reap();
+  // What the daemon would do if it still lived: removes the container's control group.
+  void RemoveGroups() const;
   void ReportExit(int socket, int status, const rusage& usage) const;
 
   ScopedFd control_;
@@ -36,6 +40,8 @@ class Supervisor {
   ScopedFd signals_;
   ScopedFd first_pidfd_;
   pid_t first_ = -1;
+  // Directories of the control group that the first process enters at once.
+  std::vector<std::string> groups_;
   // Later processes and their status sockets.
   std::map<pid_t, ScopedFd> joined_;
 };

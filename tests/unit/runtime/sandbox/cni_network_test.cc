@@ -1,6 +1,7 @@
 // The protocol with CNI plugins, against a plugin that writes down what it is told.
 #include "runtime/sandbox/cni_network.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ class CniNetworkTest : public ::testing::Test {
     if (::geteuid() != 0) {
       GTEST_SKIP() << "needs root to make network namespaces";
     }
+    // As every program of ours does.
+    ::signal(SIGPIPE, SIG_IGN);
     WritePlugin("first",
                 "echo '{\"cniVersion\":\"0.4.0\",\"ips\":[{\"address\":\"10.1.1.1/24\"}]}'");
     WritePlugin("second", "echo '{\"cniVersion\":\"0.4.0\",\"chained\":true}'");

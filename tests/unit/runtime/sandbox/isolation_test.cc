@@ -1,7 +1,5 @@
 // What a step can see and do.
-#include <linux/audit.h>
-#include <sys/mount.h>
-#include <sys/xattr.h>
+#include <signal.h>
 
 #include "tests/unit/runtime/sandbox/sandbox_fixture.h"
 
@@ -122,6 +120,32 @@ TEST_F(IsolationTest, NetworkNoneHasLoopbackOnly) {
   spec.network.mode = NetworkSpec::Mode::kNone;
   const Result result = Run(spec, Shell("ls /sys/class/net; ifconfig lo | grep -c UP"));
   EXPECT_EQ(result.out, "lo\n1\n");
+}
+
+TEST_F(IsolationTest, PluginNetworkIsJoined) {
+  // Every program of ours ignores it; a plugin need not read what it is sent.
+  ::signal(SIGPIPE, SIG_IGN);
+  // Given a plugin that makes nothing, so that the namespace has loopback alone,
+  const std::string plugin = dir_.Write("cni/nothing", "#!/bin/sh\necho '{}'\n");
+  ::chmod(plugin.c_str(), 0755);
+  ExecutorOptions options = Options();
+  options.network.mode = "cni";
+  options.network.cni_binary_directory = dir_ / "cni";
+  options.network.cni_config = dir_.Write("net.json", R"({"name":"n","type":"nothing"})");
+  executor_.reset();
+  ASSERT_OK_AND_ASSIGN(executor_, Executor::Create(options));
+  EXPECT_EQ(executor_->default_network(), "cni");
+  EXPECT_EQ(RunShell("ls /sys/class/net; ifconfig lo | grep -c UP").out, "lo\n1\n");
+}
+
+TEST_F(IsolationTest, LimitsReachTheContainer) {
+  ContainerSpec spec = Overlay();
+  spec.limits.cpu_quota_us = 50000;
+  spec.limits.cpu_period_us = 100000;
+  spec.limits.cpuset_cpus = "0";
+  spec.limits.pids_max = 40;
+  const Result result = Run(spec, Shell("grep Cpus_allowed_list /proc/self/status"));
+  EXPECT_EQ(result.out, "Cpus_allowed_list:\t0\n") << ToString(result.outcome);
 }
 
 TEST_F(IsolationTest, HostNetworkNeedsItsEntitlement) {

@@ -192,7 +192,8 @@ TEST_F(OutcomeTest, ContainersDieWithAKilledDaemon) {
   runner->Kill(SIGKILL);
   ASSERT_OK(runner->Wait());
   // Then the container's end of the pipe closes, so the process in it is gone,
-  ASSERT_OK(ReadAll(pipe.read.get(), 1000));
+  ASSERT_OK_AND_ASSIGN(const std::string rest, ReadAll(pipe.read.get(), 1000));
+  EXPECT_EQ(rest, "eady\n");
   // and the next executor on the same state directory removes the control group.
   ExecutorOptions options = Options();
   options.state_directory = dir_ / "runner-state";
