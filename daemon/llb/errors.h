@@ -1,7 +1,7 @@
 // Typed details that travel inside an absl::Status from where a build fails to the client.
 //
-// Each detail is a payload holding a message of proto/error_details.proto; control encodes them as the
-// JSON details that BuildKit's clients print (protocol.md 1.6). Annotate keeps payloads, so a
+// Each detail is a payload holding a message of proto/error_details.proto; control encodes them as
+// the JSON details that BuildKit's clients print (protocol.md 1.6). Annotate keeps payloads, so a
 // status may be given context anywhere on the way.
 #pragma once
 
