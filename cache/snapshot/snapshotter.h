@@ -54,17 +54,21 @@ class Snapshotter {
 
   // Walks what was written into `writable` once: hashes files, adopts them into the blob store,
   // stores the delta, and keeps the directory as its snapshot. Returns base with the delta on top
-  // (also when it is empty: a RUN that changes nothing has an empty layer).
-
+  // (also when it is empty: a RUN that changes nothing has an empty layer). Nothing may write to
+  // the directory any more: no mount, no process.
   virtual StatusOr<layer::Chain> Commit(std::unique_ptr<Writable> writable,
                                         const layer::Chain& base, const CancelToken& cancel) = 0;
 
   // Writes the tree of `chain` below `path` as real files (the local exporter's server side,
-  // tests).
+  // tests). `path` is made if missing, its own metadata is not the tree's; what is there already
+  // stays, unless the tree has something else of that name.
   virtual Status Export(const layer::Chain& chain, const std::string& path,
                         const CancelToken& cancel) = 0;
 
-  // The bytes of snapshots that no Mountable holds and that could be made again, and their removal.
+  // The bytes on disk that only snapshots have which no Mountable holds. Those can be made again.
+  virtual StatusOr<uint64_t> UnusedBytes() = 0;
+  // Removes such snapshots, those mounted longest ago first, until `bytes_wanted` are free; returns
+  // how many were.
   virtual StatusOr<uint64_t> RemoveUnused(uint64_t bytes_wanted) = 0;
 };
 
