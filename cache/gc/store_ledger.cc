@@ -130,7 +130,7 @@ Status StoreLedger::Add(const RecordDraft& draft, const blob::WriteBatch& togeth
 StatusOr<std::vector<DeadBlob>> StoreLedger::AddOrReplace(const RecordDraft& draft,
                                                           const blob::WriteBatch& together) {
   ASSIGN_OR_RETURN(const auto replaced, Find(draft.identity));
-  StoredRecord record = {.number = replaced.has_value() ? replaced->number : next_number_,
+  StoredRecord record = {.number = replaced.has_value() ? replaced->number : next_number_++,
                          .size = replaced.has_value() ? replaced->size : 0,
                          .created = clock_.Now(),
                          .draft = draft};
@@ -149,13 +149,12 @@ StatusOr<std::vector<DeadBlob>> StoreLedger::AddOrReplace(const RecordDraft& dra
   batch.Put(Table::kRecords, IdentityKey(draft.identity), EncodeNumber(record.number));
   batch.Delete(Table::kRecords, MeasureKey(record.number));
   if (!replaced.has_value()) {
-    batch.Put(Table::kMeta, blob::kMetaRecordNumber, absl::StrCat(next_number_ + 1));
+    batch.Put(Table::kMeta, blob::kMetaRecordNumber, absl::StrCat(next_number_));
   }
   batch.Append(together);
   CAIRN_FAULT_POINT("gc.add");
   RETURN_IF_ERROR_IN(database_.Commit(batch, /*sync=*/false), context);
   CAIRN_FAULT_POINT("gc.added");
-  next_number_ += replaced.has_value() ? 0 : 1;
   RETURN_IF_ERROR(NoteUse(record.number, /*counts=*/false));
   return graph.dead();
 }
