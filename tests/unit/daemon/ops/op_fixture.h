@@ -144,7 +144,7 @@ class OpTest : public ::testing::Test {
             .reporter = reporter_,
             .sessions = job_.sessions(),
             .entitlements = entitlements_,
-            .lease = lease_,
+            .lease = *used_lease_,
             .job = job_};
   }
 
@@ -156,6 +156,7 @@ class OpTest : public ::testing::Test {
   FixedClock clock_;
   FakeReporter reporter_;
   FakeLease lease_;
+  gc::Lease* used_lease_ = &lease_;
   FakeJob job_;
   solver::Entitlements entitlements_;
   pb::OpMetadata metadata_;
