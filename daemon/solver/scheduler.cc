@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/solver/vertex_errors.h"
 #include "proto/ops.pb.h"
@@ -14,61 +13,7 @@ namespace {
 
 constexpr size_t kMaxRememberedDurations = 10'000;
 
-VertexEvent Announcement(const llb::Vertex& vertex) {
-  VertexEvent event{.digest = vertex.digest};
-  for (const llb::Edge& input : vertex.inputs) {
-    event.inputs.push_back(input.vertex);
-  }
-  event.name = vertex.name;
-  if (vertex.metadata->has_progress_group()) {
-    event.progress_group = vertex.metadata->progress_group();
-  }
-  return event;
-}
-
-// What two builds' vertices must have in common to be one step: the op's bytes, what is ignored of
-// the cache at and below it, and the session when the op reads from whichever session there is.
-Digest IdentityOf(const llb::Vertex& vertex, const std::vector<Digest>& inputs,
-                  const BuildState& build) {
-  std::string salt;
-  if (vertex.metadata->ignore_cache()) {
-    salt = "ignore-cache\n";
-  }
-  if (vertex.op->has_source() && absl::StartsWith(vertex.op->source().identifier(), "local://") &&
-      vertex.op->source().attrs().count("local.session") == 0 && !build.session_group().empty()) {
-    absl::StrAppend(&salt, "session ", build.session_group().ids().front(), "\n");
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] != vertex.inputs[i].vertex) {
-      absl::StrAppend(&salt, "input ", i, " ", inputs[i].hex(), "\n");
-    }
-  }
-  return salt.empty() ? vertex.digest : Digest::Of(absl::StrCat(vertex.digest.hex(), "\n", salt));
-}
-
-Status CheckEntitlements(const llb::Vertex& vertex, const Entitlements& entitlements) {
-  if (!vertex.op->has_exec()) {
-    return absl::OkStatus();
-  }
-  const pb::ExecOp& exec = vertex.op->exec();
-  if (exec.network() == pb::HOST) {
-    RETURN_IF_ERROR(entitlements.Require(Entitlement::kNetworkHost));
-  }
-  if (exec.security() == pb::INSECURE) {
-    RETURN_IF_ERROR(entitlements.Require(Entitlement::kSecurityInsecure));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
-
-// A vertex on its way into the plan.
-struct Scheduler::Draft {
-  Digest identity;
-  std::shared_ptr<const llb::Vertex> vertex;
-  std::unique_ptr<Op> op;
-  std::vector<StepEdge> inputs;
-};
 
 // What a worker uses of the builds that want the step, as it was when the action began.
 struct Scheduler::Attempt {
@@ -177,41 +122,19 @@ void Scheduler::Loop() {
   }
 }
 
-StatusOr<std::vector<Scheduler::Draft>> Scheduler::MakeDrafts(const BuildState& build,
-                                                              const llb::Graph& graph) {
-  std::vector<Draft> drafts;
-  absl::flat_hash_map<Digest, Digest> identities;
-  for (const auto& vertex : graph.vertices()) {
-    Status allowed = CheckEntitlements(*vertex, build.options().entitlements);
-    if (!allowed.ok()) {
-      return WithVertexDetails(std::move(allowed), *vertex);
-    }
-    std::vector<Digest> inputs;
-    for (const llb::Edge& input : vertex->inputs) {
-      inputs.push_back(identities.at(input.vertex));
-    }
-    const Digest identity = IdentityOf(*vertex, inputs, build);
-    identities.insert_or_assign(vertex->digest, identity);
-    auto op = options_.make_op(*vertex);
-    if (!op.ok()) {
-      return WithVertexDetails(op.status(), *vertex);
-    }
-    drafts.push_back({.identity = identity, .vertex = vertex, .op = *std::move(op)});
-  }
-  return drafts;
-}
-
 StatusOr<StepEdge> Scheduler::Load(const std::shared_ptr<BuildState>& build,
                                    const llb::Graph& graph) {
   RETURN_IF_ERROR(build->cancel().Check());
-  ASSIGN_OR_RETURN(std::vector<Draft> drafts, MakeDrafts(*build, graph));
+  ASSIGN_OR_RETURN(
+      std::vector<StepDraft> drafts,
+      MakeDrafts(graph, build->entitlements(), build->session_group(), options_.make_op));
   for (auto it = drafts.rbegin(); it != drafts.rend(); ++it) {
     build->progress().Write(Announcement(*it->vertex));
   }
   StepEdge target{.output = graph.target()->index};
   Call([&] {
     absl::flat_hash_map<Digest, Plan::StepId> ids;  // by vertex
-    for (Draft& draft : drafts) {
+    for (StepDraft& draft : drafts) {
       for (const llb::Edge& input : draft.vertex->inputs) {
         draft.inputs.push_back({.step = ids.at(input.vertex), .output = input.index});
       }
@@ -224,7 +147,7 @@ StatusOr<StepEdge> Scheduler::Load(const std::shared_ptr<BuildState>& build,
 }
 
 // The step for `draft`: one that another build has, unless it has failed or hangs on one that had.
-Step& Scheduler::Intern(Draft& draft, const std::shared_ptr<BuildState>& build) {
+Step& Scheduler::Intern(StepDraft& draft, const std::shared_ptr<BuildState>& build) {
   const auto found = index_.find(draft.identity);
   Step* step = found == index_.end() ? nullptr : &StepOf(found->second);
   if (step != nullptr &&

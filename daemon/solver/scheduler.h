@@ -19,6 +19,7 @@
 #include "daemon/solver/op.h"
 #include "daemon/solver/plan.h"
 #include "daemon/solver/step.h"
+#include "daemon/solver/step_draft.h"
 #include "daemon/solver/step_runner.h"
 #include "daemon/solver/worker_pool.h"
 #include "runtime/base/clock.h"
@@ -63,10 +64,7 @@ class Scheduler {
     StepEdge target;
     std::shared_ptr<Waiter> waiter;
   };
-  struct Draft;
   struct Attempt;
-
-  StatusOr<std::vector<Draft>> MakeDrafts(const BuildState& build, const llb::Graph& graph);
 
   void Post(std::function<void()> event);
   // Runs `event` on the scheduler's thread and waits for it.
@@ -75,7 +73,7 @@ class Scheduler {
 
   // On the scheduler's thread:
   Step& StepOf(Plan::StepId id) { return *steps_.at(id); }
-  Step& Intern(Draft& draft, const std::shared_ptr<BuildState>& build);
+  Step& Intern(StepDraft& draft, const std::shared_ptr<BuildState>& build);
   void Want(const Request& request, Plan::RequestId* id);
   void CarryOut();
   void CarryOut(const Plan::Action& action);
