@@ -22,6 +22,16 @@ bool IsKnownOs(string_view os) {
   return false;
 }
 
+bool IsKnownArchitecture(string_view architecture) {
+  for (string_view known : {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le",
+                            "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "sparc64", "wasm"}) {
+    if (architecture == known) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool IsPlatformWord(string_view word) {
   for (const char c : word) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') {
@@ -94,16 +104,23 @@ StatusOr<Platform> Platform::Parse(string_view text) {
     os_version = os.substr(open + 1, os.size() - open - 2);
     os.resize(open);
   }
-  bool words = parts.size() <= 3 && IsPlatformWord(os);
-  for (size_t i = 1; i < parts.size(); ++i) {
-    words = words && IsPlatformWord(parts[i]);
+  const auto invalid = [](auto... pieces) {
+    return absl::InvalidArgumentError(absl::StrCat(pieces..., ": invalid argument"));
+  };
+  if (!IsPlatformWord(os)) {
+    return invalid("\"", parts[0], "\" is an invalid OS component of \"", text,
+                   "\": OSAndVersion specifier component must match "
+                   "\"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)"
+                   "((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$\"");
   }
-  if (!words) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", text,
-                     "\": platform specifier component must match "
-                     "\"^[A-Za-z0-9_.-]+(?:\\([A-Za-z0-9_.%-]*(?:\\+[A-Za-z0-9_.%-]+)*\\))?$\": "
-                     "invalid argument"));
+  for (size_t i = 1; i < parts.size(); ++i) {
+    if (!IsPlatformWord(parts[i])) {
+      return invalid("\"", parts[i], "\" is an invalid component of \"", text,
+                     "\": platform specifier component must match \"^[A-Za-z0-9_.-]+$\"");
+    }
+  }
+  if (parts.size() > 3) {
+    return invalid("\"", text, "\": cannot parse platform specifier");
   }
   const Platform host = Host();
   Platform platform{.os = os, .os_version = os_version};
@@ -114,6 +131,9 @@ StatusOr<Platform> Platform::Parse(string_view text) {
     } else {
       platform.os = host.os;
       platform.architecture = os;
+      if (!IsKnownArchitecture(platform.Normalized().architecture)) {
+        return invalid("\"", text, "\": unknown operating system or architecture");
+      }
     }
   } else {
     platform.architecture = parts[1];
