@@ -1,12 +1,9 @@
 // The client against the registry that everybody runs (Debian's docker-registry).
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "absl/strings/str_cat.h"
 #include "cache/registry/client.h"
 #include "cache/registry/manifest.h"
-#include "runtime/base/subprocess.h"
+#include "tests/unit/cache/registry/local_registry.h"
 #include "tests/unit/testing.h"
 
 namespace cairn::registry {
@@ -16,42 +13,18 @@ using ::cairn::testing::IsOkAndHolds;
 using ::cairn::testing::StatusIs;
 using ::testing::HasSubstr;
 
-int FreePort() {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
-}
-
 class DockerRegistryTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    port_ = FreePort();
-    const std::string config = temp_.Write(
-        "config.yml", absl::StrCat("version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: "
-                                   "{rootdirectory: ",
-                                   temp_ / "data", "}\n  delete: {enabled: true}\nhttp:\n  addr: ",
-                                   "127.0.0.1:", port_, "\n"));
-    StatusOr<std::unique_ptr<Subprocess>> started =
-        Subprocess::Start({.argv = {"docker-registry", "serve", config}});
+    auto started = cairn::testing::LocalRegistry::Start();
     if (!started.ok()) {
-      GTEST_SKIP() << "docker-registry is not installed";
+      GTEST_SKIP() << started.status();
     }
-    process_ = *std::move(started);
-    const net::Url url = *net::Url::Parse(absl::StrCat("http://127.0.0.1:", port_, "/v2/"));
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (!http_.Send({.url = url}, {}).ok()) {
-      ASSERT_LT(absl::Now(), deadline);
-      CancelToken().WaitFor(absl::Milliseconds(20));
-    }
+    registry_ = *std::move(started);
   }
 
   ImageReference Image(const std::string& rest) {
-    return *ImageReference::Parse(absl::StrCat("127.0.0.1:", port_, "/", rest));
+    return *ImageReference::Parse(absl::StrCat(registry_->address(), "/", rest));
   }
 
   static RegistryClient::BlobUpload UploadOf(const std::string& blob) {
@@ -80,9 +53,7 @@ class DockerRegistryTest : public ::testing::Test {
     return descriptor;
   }
 
-  cairn::testing::TempDir temp_;
-  int port_ = 0;
-  std::unique_ptr<Subprocess> process_;
+  std::unique_ptr<cairn::testing::LocalRegistry> registry_;
   net::HttpClient http_;
   SystemClock clock_;
   NoCredentials nobody_;
@@ -130,7 +101,7 @@ TEST_F(DockerRegistryTest, BlobsAreKnownAndMounted) {
 TEST_F(DockerRegistryTest, EmptyBlobAndPushByDigest) {
   EXPECT_OK(client_.PushBlob(Image("empty"), UploadOf(""), access_));
   const Descriptor pushed =
-      PushImage(*ImageReference::Parse(absl::StrCat("127.0.0.1:", port_, "/bydigest@",
+      PushImage(*ImageReference::Parse(absl::StrCat(registry_->address(), "/bydigest@",
                                                     Digest::Of("unused").ToString())),
                 "l");
   ASSERT_OK(client_.Resolve(Image("bydigest").WithDigest(pushed.digest), access_));
@@ -148,8 +119,7 @@ TEST_F(DockerRegistryTest, AWrongDigestIsRefusedByTheRegistry) {
 }
 
 TEST_F(DockerRegistryTest, ADeadRegistryIsUnavailable) {
-  process_->Kill(9);
-  ASSERT_OK(process_->Wait());
+  registry_->Kill();
   EXPECT_THAT(client_.Resolve(Image("x"), access_),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("127.0.0.1")));
 }
