@@ -8,13 +8,15 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "cache/snapshot/settle.h"
 #include "cache/snapshot/snapshot_table.h"
 #include "cache/snapshot/tree_writer.h"
 #include "cache/snapshot/upper_reader.h"
-#include "cache/tree/algebra.h"
 #include "runtime/base/fault_point.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/sync.h"
 #include "runtime/fs/metadata.h"
 
 namespace cairn::snapshot {
@@ -55,6 +57,39 @@ class WorkspaceWritable final : public Writable {
 
  private:
   const std::unique_ptr<SnapshotTable::Workspace> workspace_;
+};
+
+// Names lists of deltas.
+Digest PlaceOn(const Digest& below, const tree::TreeRef& delta) {
+  return Digest::Of(absl::StrCat(below.raw(), delta.digest.raw()));
+}
+Digest PlaceOf(const layer::Chain& chain) {
+  Digest place = Digest::Of("");
+  for (const layer::Layer& layer : chain.layers) {
+    place = PlaceOn(place, layer.delta);
+  }
+  return place;
+}
+
+// Some of the places last inserted.
+class PlaceSet {
+ public:
+  bool Contains(const Digest& place) {
+    MutexLock lock(mu_);
+    return places_.contains(place);
+  }
+  void Insert(const Digest& place) {
+    MutexLock lock(mu_);
+    if (places_.size() >= kMaxPlaces) {
+      places_.clear();
+    }
+    places_.insert(place);
+  }
+
+ private:
+  static constexpr size_t kMaxPlaces = 16384;
+  Mutex mu_;
+  absl::flat_hash_set<Digest> places_ ABSL_GUARDED_BY(mu_);
 };
 
 // One lower directory: a delta, or all layers up to and with `layer` as one tree.
@@ -106,6 +141,9 @@ class OverlaySnapshotter final : public Snapshotter {
                      ReadUpper(trees_, workspace.upper_fd(), below, cancel));
     CAIRN_FAULT_POINT("snapshot.commit.append");
     ASSIGN_OR_RETURN(layer::Chain chain, chains_.Append(base, layer::Layer{delta, std::nullopt}));
+    if (MayNeedSettling(delta)) {
+      settled_.Insert(PlaceOf(chain));  // overlayfs makes no needless whiteouts
+    }
     if (delta.entries > 0) {
       RETURN_IF_ERROR(table_->Keep(workspace, delta.digest));
     }
@@ -143,8 +181,10 @@ class OverlaySnapshotter final : public Snapshotter {
   StatusOr<std::vector<Part>> PartsOf(const layer::Chain& chain) {
     std::vector<Part> parts;
     std::optional<Part> top;  // the last layer, when it only says what the root is like
+    Digest place = Digest::Of("");
     for (size_t i = 0; i < chain.layers.size(); ++i) {
-      ASSIGN_OR_RETURN_IN(const tree::TreeRef delta, Settled(chain, i),
+      place = PlaceOn(place, chain.layers[i].delta);
+      ASSIGN_OR_RETURN_IN(const tree::TreeRef delta, SettledLayer(chain, i, place),
                           absl::StrCat("read layer ", i + 1));
       ASSIGN_OR_RETURN_IN(const auto root, trees_.Load(delta.digest),
                           absl::StrCat("read layer ", i + 1));
@@ -175,22 +215,29 @@ class OverlaySnapshotter final : public Snapshotter {
     return parts;
   }
 
-  // The delta of layer `index`, with the directories that its tar only implied settled.
-  StatusOr<tree::TreeRef> Settled(const layer::Chain& chain, size_t index) {
+  // The delta of layer `index` as it has to be for its place. `place` names the layers up to and
+  // with this one.
+  StatusOr<tree::TreeRef> SettledLayer(const layer::Chain& chain, size_t index,
+                                       const Digest& place) {
     tree::TreeRef delta = chain.layers[index].delta;
     if (delta.encoded_size == 0) {
       ASSIGN_OR_RETURN(delta, trees_.RefOf(delta.digest));
     }
-    if (!delta.Has(tree::TreeRef::kHasImplied)) {
+    if (!MayNeedSettling(delta) || settled_.Contains(place)) {
       return delta;
     }
     ASSIGN_OR_RETURN(const tree::TreeRef below, chains_.TreeOf(Prefix(chain, index)));
-    return tree::Complete(trees_, below, delta);
+    ASSIGN_OR_RETURN(const tree::TreeRef settled, Settle(trees_, below, delta));
+    if (settled == delta) {
+      settled_.Insert(place);
+    }
+    return settled;
   }
 
   layer::ChainStore& chains_;
   tree::TreeStore& trees_;
   const std::shared_ptr<SnapshotTable> table_;
+  PlaceSet settled_;  // places of deltas that Settle leaves as they are
 };
 
 }  // namespace
