@@ -1,5 +1,8 @@
 #include "cache/blob/durability.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -11,6 +14,7 @@ namespace cairn::blob {
 namespace {
 
 constexpr absl::Duration kDelay = absl::Seconds(5);
+constexpr size_t kFewFiles = 64;
 
 StatusOr<Digest> DigestOfFile(int fd) {
   constexpr uint64_t kChunk = 1 << 20;
@@ -25,10 +29,15 @@ StatusOr<Digest> DigestOfFile(int fd) {
   }
 }
 
-// The names in `table` whose entry is of an epoch after `durable_epoch`.
-StatusOr<std::vector<ObjectName>> UnsyncedNames(Database& database, Table table,
-                                                uint64_t durable_epoch) {
-  std::vector<ObjectName> names;
+struct UnsyncedEntry {
+  ObjectName name;
+  uint64_t epoch;
+};
+
+// The entries in `table` of an epoch after `durable_epoch`.
+StatusOr<std::vector<UnsyncedEntry>> UnsyncedEntries(Database& database, Table table,
+                                                     uint64_t durable_epoch) {
+  std::vector<UnsyncedEntry> unsynced;
   Status failure;
   RETURN_IF_ERROR(database.Scan(table, "", [&](string_view key, string_view value) {
     const StatusOr<ObjectEntry> entry = ObjectEntry::Decode(value);
@@ -36,12 +45,12 @@ StatusOr<std::vector<ObjectName>> UnsyncedNames(Database& database, Table table,
     failure.Update(entry.status());
     failure.Update(name.status());
     if (failure.ok() && !entry->in_database && entry->epoch > durable_epoch) {
-      names.push_back(*name);
+      unsynced.push_back({*name, entry->epoch});
     }
     return failure.ok();
   }));
   RETURN_IF_ERROR(failure);
-  return names;
+  return unsynced;
 }
 
 StatusOr<bool> Matches(ObjectFiles& files, const ObjectName& name) {
@@ -55,24 +64,29 @@ StatusOr<bool> Matches(ObjectFiles& files, const ObjectName& name) {
 
 }  // namespace
 
-Status VerifyUnsynced(Database& database, ObjectFiles& files, uint64_t durable_epoch) {
+StatusOr<uint64_t> VerifyUnsynced(Database& database, ObjectFiles& files, uint64_t durable_epoch) {
   WriteBatch batch;
-  ASSIGN_OR_RETURN(const std::vector<ObjectName> objects,
-                   UnsyncedNames(database, Table::kObjects, durable_epoch));
-  for (const ObjectName& name : objects) {
+  uint64_t newest = durable_epoch;
+  ASSIGN_OR_RETURN(const auto objects, UnsyncedEntries(database, Table::kObjects, durable_epoch));
+  for (const auto& [name, epoch] : objects) {
+    newest = std::max(newest, epoch);
     const StatusOr<bool> matches = Matches(files, name);
     if (!matches.ok() || !*matches) {
       batch.Delete(Table::kObjects, name.key());
       batch.Put(Table::kMeta, absl::StrCat(kMetaLostPrefix, name.digest.raw()), "");
     }
   }
-  ASSIGN_OR_RETURN(const std::vector<ObjectName> variants,
-                   UnsyncedNames(database, Table::kVariants, durable_epoch));
-  for (const ObjectName& name : variants) {
+  ASSIGN_OR_RETURN(const auto variants, UnsyncedEntries(database, Table::kVariants, durable_epoch));
+  for (const auto& [name, epoch] : variants) {
+    newest = std::max(newest, epoch);
     batch.Delete(Table::kVariants, name.key());
   }
-  // The files that are left without an entry are removed as strays.
-  return database.Commit(batch, /*sync=*/true);
+  // The files that are left without an entry are removed as strays. What matched may have been read
+  // from the page cache alone.
+  RETURN_IF_ERROR(files.SyncAll());
+  batch.Put(Table::kMeta, kMetaDurableEpoch, absl::StrCat(newest));
+  RETURN_IF_ERROR(database.Commit(batch, /*sync=*/true));
+  return newest;
 }
 
 StatusOr<std::unique_ptr<Durability>> Durability::Open(Database& database, ObjectFiles& files) {
@@ -80,19 +94,17 @@ StatusOr<std::unique_ptr<Durability>> Durability::Open(Database& database, Objec
   boot_id = std::string(absl::StripSuffix(boot_id, "\n"));
   ASSIGN_OR_RETURN(const auto last_boot, database.Get(Table::kMeta, kMetaBootId));
   ASSIGN_OR_RETURN(const auto suspect, database.Get(Table::kMeta, kMetaSuspect));
+  ASSIGN_OR_RETURN(const auto clean, database.Get(Table::kMeta, kMetaClean));
   ASSIGN_OR_RETURN(const auto durable, database.Get(Table::kMeta, kMetaDurableEpoch));
   uint64_t durable_epoch = 0;
   if (durable.has_value() && !absl::SimpleAtoi(*durable, &durable_epoch)) {
     return absl::DataLossError("the store's durable epoch is malformed");
   }
 
-  const bool verify = suspect.has_value() || (last_boot.has_value() && *last_boot != boot_id);
-  bool recovered = false;
-  if (verify) {
-    ASSIGN_OR_RETURN(const auto objects, UnsyncedNames(database, Table::kObjects, durable_epoch));
-    ASSIGN_OR_RETURN(const auto clean, database.Get(Table::kMeta, kMetaClean));
-    recovered = suspect.has_value() || !clean.has_value() || !objects.empty();
-    RETURN_IF_ERROR(VerifyUnsynced(database, files, durable_epoch));
+  const bool unclean = last_boot.has_value() && !clean.has_value();
+  const bool recover = suspect.has_value() || (unclean && *last_boot != boot_id);
+  if (recover) {
+    ASSIGN_OR_RETURN(durable_epoch, VerifyUnsynced(database, files, durable_epoch));
   }
   WriteBatch batch;
   batch.Put(Table::kMeta, kMetaBootId, boot_id);
@@ -100,13 +112,17 @@ StatusOr<std::unique_ptr<Durability>> Durability::Open(Database& database, Objec
   batch.Delete(Table::kMeta, kMetaClean);
   RETURN_IF_ERROR(database.Commit(batch, /*sync=*/true));
   auto durability =
-      std::unique_ptr<Durability>(new Durability(database, files, durable_epoch, recovered));
-  if (verify) {
-    durability->EpochForEntry();
-    RETURN_IF_ERROR(durability->MakeDurable());
+      std::unique_ptr<Durability>(new Durability(database, files, durable_epoch, recover));
+  if (unclean) {
+    durability->InheritUnsynced();
   }
   durability->thread_ = StartThread("cairn-sync", [&self = *durability] { self.RunThread(); });
   return durability;
+}
+
+void Durability::InheritUnsynced() {
+  MutexLock lock(mu_);
+  unknown_written_ = true;
 }
 
 Durability::~Durability() {
@@ -123,9 +139,11 @@ Durability::~Durability() {
   }
 }
 
-uint64_t Durability::EpochForEntry() {
+uint64_t Durability::EpochForEntry(const ObjectName& name) {
   MutexLock lock(mu_);
-  files_written_ = true;
+  if (written_.size() <= kFewFiles) {
+    written_.push_back(name);
+  }
   if (!wanted_soon_) {
     wanted_soon_ = true;
     changed_.NotifyAll();
@@ -143,6 +161,8 @@ void Durability::MakeDurableSoon() {
 
 Status Durability::MakeDurable() {
   uint64_t epoch = 0;
+  std::vector<ObjectName> written;
+  bool all = false;
   {
     MutexLock lock(mu_);
     const uint64_t needed = epoch_;
@@ -151,16 +171,17 @@ Status Durability::MakeDurable() {
     }
     RETURN_IF_ERROR(failure_);
     wanted_soon_ = false;
-    if (durable_epoch_ < needed && files_written_) {
+    if (durable_epoch_ < needed && (unknown_written_ || !written_.empty())) {
       epoch = epoch_++;
-      files_written_ = false;
+      written.swap(written_);
+      all = std::exchange(unknown_written_, false) || written.size() > kFewFiles;
       syncing_ = true;
     }
   }
   if (epoch == 0) {
     return database_.Flush();
   }
-  const Status synced = SyncEpoch(epoch);
+  const Status synced = SyncEpoch(epoch, all ? nullptr : &written);
   MutexLock lock(mu_);
   syncing_ = false;
   changed_.NotifyAll();
@@ -173,10 +194,10 @@ Status Durability::MakeDurable() {
   return synced;
 }
 
-Status Durability::SyncEpoch(uint64_t epoch) {
+Status Durability::SyncEpoch(uint64_t epoch, const std::vector<ObjectName>* written) {
   Status synced = [&]() -> Status {
     CAIRN_FAULT_POINT("blob.sync");
-    return files_.Sync();
+    return written != nullptr ? files_.SyncFiles(*written) : files_.SyncAll();
   }();
   if (!synced.ok()) {
     database_.Put(Table::kMeta, kMetaSuspect, synced.message(), /*sync=*/true).IgnoreError();

@@ -3,8 +3,9 @@
 // The page cache outlives the daemon's death, so only the machine's death can lose bytes of files
 // whose entry is in the database. Instead of syncing before each entry, entries carry an epoch:
 //
-//   - MakeDurable ends the running epoch e, syncs the file system once (syncfs(2)), and then
-//     records e as durable, with a sync of the database's log.
+//   - MakeDurable ends the running epoch e, syncs its files (one by one when they are few; with one
+//     syncfs(2), which waits for everybody's data, when they are many), and then records e as
+//     durable, with a sync of the database's log.
 //   - The kernel's boot id is recorded at start. A start that finds another one verifies every
 //     entry of an epoch that was not recorded as durable, by its digest, and drops what does not
 //     match (VerifyUnsynced). A sync that failed has the same effect: the kernel may have dropped
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "cache/blob/database.h"
 #include "cache/blob/object_files.h"
@@ -35,8 +37,8 @@ class Durability {
   Durability(const Durability&) = delete;
   Durability& operator=(const Durability&) = delete;
 
-  // The epoch for the entry of a file whose bytes are written and which is in its place.
-  uint64_t EpochForEntry();
+  // The epoch for the entry of `name`, whose bytes are written and which is in its place.
+  uint64_t EpochForEntry(const ObjectName& name);
 
   // Everything written before the call is on the disk when this returns OK. After a failure it
   // fails (kDataLoss) until the next start.
@@ -55,7 +57,10 @@ class Durability {
         epoch_(durable_epoch + 1),
         durable_epoch_(durable_epoch) {}
   void RunThread();
-  Status SyncEpoch(uint64_t epoch);
+  // Says that files of the running epoch were written by a process before this one.
+  void InheritUnsynced();
+  // `written` are the epoch's files, null when not all are known.
+  Status SyncEpoch(uint64_t epoch, const std::vector<ObjectName>* written);
 
   Database& database_;
   ObjectFiles& files_;
@@ -65,7 +70,9 @@ class Durability {
   CondVar changed_;
   uint64_t epoch_ ABSL_GUARDED_BY(mu_);
   uint64_t durable_epoch_ ABSL_GUARDED_BY(mu_);
-  bool files_written_ ABSL_GUARDED_BY(mu_) = false;  // in the running epoch
+  // Files of the running epoch; more than kFewFiles of them stand for any number.
+  std::vector<ObjectName> written_ ABSL_GUARDED_BY(mu_);
+  bool unknown_written_ ABSL_GUARDED_BY(mu_) = false;  // and others of which no list is kept
   bool wanted_soon_ ABSL_GUARDED_BY(mu_) = false;
   bool syncing_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
@@ -75,7 +82,7 @@ class Durability {
 
 // Checks each entry of kObjects of an epoch after `durable_epoch` against its file's bytes; drops
 // those that do not match and records their digests for BlobStore::LostBlobs. Drops all such
-// variants.
-Status VerifyUnsynced(Database& database, ObjectFiles& files, uint64_t durable_epoch);
+// variants. Returns the newest epoch that is durable then.
+StatusOr<uint64_t> VerifyUnsynced(Database& database, ObjectFiles& files, uint64_t durable_epoch);
 
 }  // namespace cairn::blob

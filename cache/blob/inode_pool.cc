@@ -100,7 +100,7 @@ Status InodePool::MakeVariant(const ObjectName& variant, uint64_t size,
   CAIRN_FAULT_POINT("blob.variant.place");
   RETURN_IF_ERROR(files_.Place(*temporary, variant));
   CAIRN_FAULT_POINT("blob.variant.entry");
-  const ObjectEntry entry = {.size = size, .epoch = durability_.EpochForEntry()};
+  const ObjectEntry entry = {.size = size, .epoch = durability_.EpochForEntry(variant)};
   return database_.Put(Table::kVariants, variant.key(), entry.Encode());
 }
 
@@ -131,10 +131,10 @@ Status InodePool::Renew(const ObjectName& source, const fs::Metadata& metadata) 
   }
   ASSIGN_OR_RETURN(ObjectEntry entry, ObjectEntry::Decode(*bytes));
   // The new inode is not on the disk yet, and the entry says so before the file changes.
-  entry.epoch = durability_.EpochForEntry();
+  entry.epoch = durability_.EpochForEntry(source);
   RETURN_IF_ERROR(database_.Put(table, source.key(), entry.Encode()));
   RETURN_IF_ERROR(files_.Place(*temporary, source));
-  entry.epoch = durability_.EpochForEntry();
+  entry.epoch = durability_.EpochForEntry(source);
   return database_.Put(table, source.key(), entry.Encode());
 }
 

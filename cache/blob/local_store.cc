@@ -138,7 +138,7 @@ Status LocalStore::PutLarge(const Digest& digest, uint64_t size,
 
 Status LocalStore::RecordObject(const Digest& digest, uint64_t size) {
   CAIRN_FAULT_POINT("blob.put.entry");
-  const ObjectEntry entry = {.size = size, .epoch = durability_->EpochForEntry()};
+  const ObjectEntry entry = {.size = size, .epoch = durability_->EpochForEntry(ObjectName(digest))};
   RETURN_IF_ERROR(database_.Put(Table::kObjects, digest.raw(), entry.Encode()));
   CAIRN_FAULT_POINT("blob.put.done");
   return absl::OkStatus();

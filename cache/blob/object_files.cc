@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "cache/blob/encoding.h"
@@ -204,9 +206,27 @@ Status ObjectFiles::List(
   return absl::OkStatus();
 }
 
-Status ObjectFiles::Sync() {
+Status ObjectFiles::SyncAll() {
   if (::syncfs(objects_.get()) != 0) {
     return ErrnoStatus(errno, "sync the blob store");
+  }
+  return absl::OkStatus();
+}
+
+Status ObjectFiles::SyncFiles(const std::vector<ObjectName>& names) {
+  std::set<std::string> paths;
+  for (const ObjectName& name : names) {
+    paths.insert(name.path());
+    paths.insert(name.digest.hex().substr(0, 2));
+  }
+  for (const std::string& path : paths) {
+    const UniqueFd fd(::openat(objects_.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.valid() && errno == ENOENT) {
+      continue;
+    }
+    if (!fd.valid() || ::fsync(fd.get()) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("sync ", path, " in the blob store"));
+    }
   }
   return absl::OkStatus();
 }

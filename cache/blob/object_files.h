@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/base/digest.h"
 #include "runtime/base/fd.h"
@@ -98,8 +99,10 @@ class ObjectFiles {
   // Calls `visit` for every object and variant file.
   Status List(const std::function<Status(const ObjectName& name, uint64_t size)>& visit);
 
-  // Writes everything of the file system to the disk: syncfs(2).
-  Status Sync();
+  // Writes everything of the file system to the disk, whoever has written it: syncfs(2).
+  Status SyncAll();
+  // Writes these files and their directories to the disk; those that are gone are left out.
+  Status SyncFiles(const std::vector<ObjectName>& names);
 
   int fd() const { return objects_.get(); }
 
