@@ -1,6 +1,7 @@
 #include "cache/registry/auth.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
@@ -93,7 +94,8 @@ bool IsPublicSuffix(const std::string& domain) {
 }
 
 StatusOr<FetchedToken> ParseToken(const std::string& body) {
-  ASSIGN_OR_RETURN(const nlohmann::json json, ParseStrictJson(body, "token server's answer"));
+  RETURN_IF_ERROR(CheckStrictJson(body, "token server's answer"));
+  const nlohmann::json json = nlohmann::json::parse(body.begin(), body.end());
   FetchedToken token;
   for (const char* key : {"token", "access_token"}) {
     const auto found = json.find(key);

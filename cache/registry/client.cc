@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cache/registry/blob_download.h"
 #include "cache/registry/exchange.h"
 #include "cache/registry/manifest.h"
 
@@ -13,7 +14,6 @@ namespace cairn::registry {
 namespace {
 
 constexpr int kTries = 3;
-constexpr int kDownloadTries = 6;
 
 std::string AcceptedManifests() {
   return absl::StrJoin({media_type::kOciIndex, media_type::kOciManifest, media_type::kDockerIndex,
@@ -184,114 +184,46 @@ StatusOr<std::string> RegistryClient::FetchReferrers(const ImageReference& repos
   return document;
 }
 
-// The download of one blob over several tries and endpoints: hashes on the way and knows how far it
-// has come.
-class RegistryClient::BlobDownload final : public fs::ByteSink {
- public:
-  BlobDownload(const Descriptor& descriptor, fs::ByteSink& sink,
-               const std::function<void(uint64_t)>& progress)
-      : descriptor_(descriptor), sink_(sink), progress_(progress) {}
-
-  uint64_t offset() const { return offset_; }
-
-  // Accepts a response that begins at the offset, or at 0: then what is known is skipped.
-  Status Begin(const net::HttpResponse& response) {
-    skip_ = 0;
-    if (response.status != 206) {
-      skip_ = offset_;
-      return absl::OkStatus();
-    }
-    const std::string* range = response.Header("Content-Range");
-    if (range == nullptr || !absl::StartsWith(*range, absl::StrCat("bytes ", offset_, "-"))) {
-      return absl::DataLossError("the registry sent another range than was asked for");
-    }
-    return absl::OkStatus();
+Status RegistryClient::FetchBlobFrom(const Endpoint& endpoint, const ImageReference& repository,
+                                     const Descriptor& descriptor, const Access& access,
+                                     BlobDownload& download) {
+  Exchange exchange(http_, authorizer_, endpoint, PullScope(repository), access);
+  net::HttpRequest get = exchange.Request(
+      "GET", absl::StrCat(repository.repository(), "/blobs/", descriptor.digest.ToString()));
+  get.headers.emplace_back("Accept", absl::StrCat(descriptor.media_type, ", */*"));
+  if (download.offset() > 0) {
+    get.headers.emplace_back("Range", absl::StrCat("bytes=", download.offset(), "-"));
   }
-
-  Status Write(string_view data) override {
-    const size_t known = static_cast<size_t>(std::min<uint64_t>(skip_, data.size()));
-    skip_ -= known;
-    data.remove_prefix(known);
-    if (offset_ + data.size() > descriptor_.size) {
-      return absl::DataLossError(
-          absl::StrCat("more than the ", descriptor_.size, " bytes of the descriptor"));
-    }
-    hasher_.Update(data);
-    const Status written = sink_.Write(data);
-    if (!written.ok()) {
-      sink_failed_ = true;
-      return written;
-    }
-    offset_ += data.size();
-    if (progress_) {
-      progress_(offset_);
-    }
-    return absl::OkStatus();
+  ExchangeOptions options;
+  options.sink = &download;
+  options.on_headers = [&download](const net::HttpResponse& response) {
+    return download.Begin(response);
+  };
+  ASSIGN_OR_RETURN(const net::HttpResponse response, exchange.Send(get, options));
+  if (!response.ok()) {
+    return PullError(repository.WithDigest(descriptor.digest), response);
   }
-
-  // Whether the failure was the sink's: no other try helps.
-  bool sink_failed() const { return sink_failed_; }
-
-  Status Finish() {
-    if (offset_ != descriptor_.size) {
-      return absl::UnavailableError(
-          absl::StrCat("got ", offset_, " of ", descriptor_.size, " bytes"));
-    }
-    const Digest digest = hasher_.Finish();
-    if (digest != descriptor_.digest) {
-      return absl::DataLossError(absl::StrCat("the bytes have the digest ", digest.ToString()));
-    }
-    return absl::OkStatus();
+  if (download.offset() < descriptor.size) {
+    return absl::UnavailableError("the registry sent too little");
   }
-
- private:
-  const Descriptor& descriptor_;
-  fs::ByteSink& sink_;
-  const std::function<void(uint64_t)>& progress_;
-  Hasher hasher_;
-  uint64_t offset_ = 0;
-  uint64_t skip_ = 0;
-  bool sink_failed_ = false;
-};
+  return absl::OkStatus();
+}
 
 Status RegistryClient::FetchBlob(const ImageReference& repository, const Descriptor& descriptor,
                                  fs::ByteSink& sink, const Access& access,
                                  const std::function<void(uint64_t)>& progress) {
   BlobDownload download(descriptor, sink, progress);
-  const ImageReference reference = repository.WithDigest(descriptor.digest);
-  const auto fetch = [&](const Endpoint& endpoint) -> Status {
-    Exchange exchange(http_, authorizer_, endpoint, PullScope(repository), access);
-    net::HttpRequest get = exchange.Request(
-        "GET", absl::StrCat(repository.repository(), "/blobs/", descriptor.digest.ToString()));
-    get.headers.emplace_back("Accept", absl::StrCat(descriptor.media_type, ", */*"));
-    if (download.offset() > 0) {
-      get.headers.emplace_back("Range", absl::StrCat("bytes=", download.offset(), "-"));
-    }
-    ExchangeOptions options;
-    options.sink = &download;
-    options.on_headers = [&download](const net::HttpResponse& response) {
-      return download.Begin(response);
-    };
-    ASSIGN_OR_RETURN(const net::HttpResponse response, exchange.Send(get, options));
-    if (!response.ok()) {
-      return PullError(reference, response);
-    }
-    if (download.offset() < descriptor.size) {
-      return absl::UnavailableError("the registry sent too little");
-    }
-    return absl::OkStatus();
-  };
   const auto fetch_at = [&](const Endpoint& endpoint) -> Status {
     int failures = 0;
     for (;;) {
       const uint64_t before = download.offset();
-      const Status status = WithRetries(1, access.cancel, [&] { return fetch(endpoint); });
+      const Status status = FetchBlobFrom(endpoint, repository, descriptor, access, download);
       if (status.ok() || !IsTransient(status) || download.sink_failed()) {
         return status;
       }
       // As long as bytes come, going on is worth it.
       failures = download.offset() > before ? 0 : failures + 1;
-      if (failures >= kDownloadTries / 2 || endpoint.has_fallback) {
+      if (failures >= kTries || endpoint.has_fallback) {
         return status;
       }
       access.cancel.WaitFor(absl::Milliseconds(200) * (1 << failures));

@@ -22,6 +22,8 @@
 
 namespace cairn::registry {
 
+class BlobDownload;
+
 // On whose behalf a call is made. Lives as long as the call.
 struct Access {
   CredentialSource& credentials;
@@ -79,13 +81,13 @@ class RegistryClient {
                       const std::string& document, const Access& access);
 
  private:
-  class BlobDownload;
-
   // Runs `attempt` on the endpoints of the reference's host until one gives an answer that counts.
   Status OnEndpoints(const ImageReference& reference, bool pulling, const Access& access,
                      const std::function<Status(const Endpoint&)>& attempt);
   StatusOr<Descriptor> ResolveAt(const Endpoint& endpoint, const ImageReference& reference,
                                  const Access& access);
+  Status FetchBlobFrom(const Endpoint& endpoint, const ImageReference& repository,
+                       const Descriptor& descriptor, const Access& access, BlobDownload& download);
   StatusOr<PushOutcome> PushBlobAt(const Endpoint& endpoint, const ImageReference& repository,
                                    const BlobUpload& upload, const Access& access);
 

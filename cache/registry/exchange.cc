@@ -1,8 +1,9 @@
 #include "cache/registry/exchange.h"
 
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "cache/registry/json.h"
 
 namespace cairn::registry {
 namespace {

@@ -1,5 +1,7 @@
 #include "cache/registry/manifest.h"
 
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -125,7 +127,8 @@ StatusOr<Json> ParseDocument(string_view document) {
     return absl::ResourceExhaustedError(
         absl::StrCat("image document of more than ", kMaxManifestBytes, " bytes"));
   }
-  ASSIGN_OR_RETURN(Json json, ParseStrictJson(document, "bad image document"));
+  RETURN_IF_ERROR(CheckStrictJson(document, "bad image document"));
+  Json json = Json::parse(document.begin(), document.end());
   if (json.contains("manifests") && (json.contains("layers") || json.contains("config"))) {
     return Bad("both an index and a manifest");
   }
@@ -250,7 +253,8 @@ StatusOr<Index> ParseIndex(string_view document) {
 }
 
 StatusOr<ImageConfigInfo> ParseImageConfig(string_view document) {
-  ASSIGN_OR_RETURN(const Json json, ParseStrictJson(document, "bad image config"));
+  RETURN_IF_ERROR(CheckStrictJson(document, "bad image config"));
+  const Json json = Json::parse(document.begin(), document.end());
   ImageConfigInfo info;
   ASSIGN_OR_RETURN(info.platform, PlatformOf(json));
   const auto rootfs = json.find("rootfs");
@@ -299,7 +303,8 @@ std::string SerializeDescriptor(const Descriptor& descriptor) {
 }
 
 StatusOr<Descriptor> ParseDescriptor(string_view text) {
-  ASSIGN_OR_RETURN(const Json json, ParseStrictJson(text, "bad descriptor"));
+  RETURN_IF_ERROR(CheckStrictJson(text, "bad descriptor"));
+  const Json json = Json::parse(text.begin(), text.end());
   return DescriptorOf(json);
 }
 
