@@ -42,6 +42,8 @@ Container::~Container() {
 }
 
 void Container::Kill() {
+  // The lock is held over both calls, which do not block, so that Finish does not remove the group
+  // meanwhile.
   MutexLock lock(mu_);
   if (ended_) {
     return;

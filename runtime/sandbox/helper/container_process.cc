@@ -173,16 +173,17 @@ void MountConsole(const ContainerRoot& root, int terminal, const Reporter& repor
   root.file_systems().Attach(step, "mount /dev/console", clone.get(), target.get());
 }
 
-void SetOomScore(int score, const Reporter& reporter) {
+}  // namespace
+
+int SetOomScore(int score) {
   const ScopedFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   const std::string text = std::to_string(score);
   if (!file.valid() ||
       ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    reporter.Fail(SetupStep::kPrivileges, "set oom_score_adj", errno);
+    return errno;
   }
+  return 0;
 }
-
-}  // namespace
 
 int EnterCgroups(const std::vector<int>& files) {
   for (const int file : files) {
@@ -203,7 +204,9 @@ void RunFirstProcess(int setup_socket, const FirstProcessOptions& options) {
   if (const int error = EnterCgroups(options.cgroups); error != 0) {
     reporter.Fail(SetupStep::kCgroup, "enter control group", error);
   }
-  SetOomScore(options.oom_score_adj, reporter);
+  if (const int error = SetOomScore(options.oom_score_adj); error != 0) {
+    reporter.Fail(SetupStep::kPrivileges, "set oom_score_adj", error);
+  }
   const FileSystems file_systems(reporter);
   DeviceMounts devices = MakeDeviceMounts(file_systems, reporter);
   ScopedFd proc = file_systems.Make(SetupStep::kMount, "mount /proc", "proc", {},

@@ -21,6 +21,10 @@ struct FirstProcessOptions {
 // `setup_socket` and becomes its program.
 [[noreturn]] void RunJoinedProcess(int setup_socket);
 
+// Sets this process' oom_score_adj, which children inherit. Returns 0 or an errno value. REQUIRES:
+// /proc is the host's.
+int SetOomScore(int score);
+
 // Enters the groups whose cgroup.procs files are given. Returns 0 or an errno value.
 int EnterCgroups(const std::vector<int>& files);
 

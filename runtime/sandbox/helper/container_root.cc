@@ -54,7 +54,12 @@ ContainerRoot::ContainerRoot(const LaunchRequest& request, const Reporter& repor
 
 void ContainerRoot::MakeStaging() {
   const SetupStep step = SetupStep::kRoot;
-  staging_ = file_systems_.Make(step, "mount staging", "tmpfs", {{"mode", "0700"}}, kNoExtras);
+  FileSystems::Options options = {{"mode", "0700"}};
+  // It holds secrets, which must not reach a disk.
+  if (file_systems_.Knows("tmpfs", "noswap")) {
+    options.emplace_back("noswap", "");
+  }
+  staging_ = file_systems_.Make(step, "mount staging", "tmpfs", options, kNoExtras);
   const ScopedFd target(::open(request_.mount_point.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!target.valid()) {
     reporter_.Fail(step, "open " + request_.mount_point, errno);
@@ -148,8 +153,11 @@ void ContainerRoot::CheckDestination(int target, const std::string& what) const 
   struct stat dev = {};
   ::fstat(target, &place);
   ::fstat(devices_.dev.get(), &dev);
+  // A place that cannot be told apart from those is treated as one of them.
+  const bool unknown = type == 0;
   const bool in_sys = type == SYSFS_MAGIC || type == CGROUP2_SUPER_MAGIC;
-  if (type == PROC_SUPER_MAGIC || SameFile(place, dev) || (in_sys && !request_.insecure)) {
+  if (unknown || type == PROC_SUPER_MAGIC || SameFile(place, dev) ||
+      (in_sys && !request_.insecure)) {
     reporter_.Fail(SetupStep::kMount, what + ": nothing can be mounted in /proc, /sys or over /dev",
                    0);
   }

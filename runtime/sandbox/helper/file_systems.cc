@@ -53,6 +53,11 @@ ScopedFd FileSystems::Make(SetupStep step, const std::string& what, const char* 
   return Create(step, what, context.get(), type, options, attributes);
 }
 
+bool FileSystems::Knows(const char* type, const char* flag) const {
+  const ScopedFd context(::fsopen(type, FSOPEN_CLOEXEC));
+  return context.valid() && SetOption(context.get(), flag, "");
+}
+
 ScopedFd FileSystems::Create(SetupStep step, const std::string& what, int context, const char* type,
                              const Options& options, uint64_t attributes) const {
   // What mount(8) and df(1) show in the first column.

@@ -27,6 +27,9 @@ class FileSystems {
   ScopedFd Make(SetupStep step, const std::string& what, const char* type, const Options& options,
                 uint64_t attributes) const;
 
+  // Whether this kernel's file system `type` takes the flag `flag`.
+  bool Knows(const char* type, const char* flag) const;
+
   // An overlay of `overlay`; `skeleton` (if not empty) goes below its lowest directory.
   // `staging` is a writable directory in which kernels that cannot take lower directories one by
   // one mount it for a moment.

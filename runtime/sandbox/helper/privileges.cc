@@ -161,10 +161,11 @@ void DropPrivileges(const LaunchRequest& request, const UserIdentity& identity,
   } else {
     SetCapabilities(identity.uid == 0 ? bounding : 0, 0, reporter);
   }
-  ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-  // Both are undone by a change of user. Nobody may look into this process before execve.
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // The last two are undone by a change of user. Nobody may look into this process before execve.
+  if (::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+    reporter.Fail(kStep, "seal process", errno);
+  }
   ::umask(0022);
   ResetSignals();
 }

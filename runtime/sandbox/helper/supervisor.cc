@@ -60,6 +60,7 @@ bool Supervisor::StartFirst(const FirstProcessOptions& options) {
   for (const int file : options.cgroups) {
     groups_.push_back(DirectoryOf(file));
   }
+  oom_score_adj_ = options.oom_score_adj;
   int pidfd = -1;
   const pid_t child = Clone(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, &pidfd);
   if (child == 0) {
@@ -137,7 +138,8 @@ void Supervisor::Join(const std::vector<int>& descriptors) {
   if (guide == 0) {
     const std::vector<int> cgroups(descriptors.begin() + 2, descriptors.end());
     pid_t joined = -1;
-    if (EnterCgroups(cgroups) == 0 && ::setns(first_pidfd_.get(), kContainerNamespaces) == 0) {
+    if (EnterCgroups(cgroups) == 0 && SetOomScore(oom_score_adj_) == 0 &&
+        ::setns(first_pidfd_.get(), kContainerNamespaces) == 0) {
       joined = Clone(CLONE_PARENT, nullptr);
       if (joined == 0) {
         ::close(pipe[0]);

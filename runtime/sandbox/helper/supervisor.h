@@ -42,6 +42,7 @@ class Supervisor {
   pid_t first_ = -1;
   // Directories of the control group that the first process enters at once.
   std::vector<std::string> groups_;
+  int oom_score_adj_ = 0;
   // Later processes and their status sockets.
   std::map<pid_t, ScopedFd> joined_;
 };

@@ -162,10 +162,10 @@ TEST_F(JoinTest, SharesTheContainerAndItsLimits) {
   const Result result =
       Join(Shell("echo shared > /tmp/x; hostname; tr '\\0' ' ' < /proc/1/cmdline; echo; "
                  "grep -E 'CapEff|Seccomp:' /proc/self/status; cat /proc/self/cgroup | grep -c "
-                 "cairn; exit 9"));
+                 "cairn; cat /proc/self/oom_score_adj; exit 9"));
   EXPECT_EQ(result.outcome.exit_code, 9) << ToString(result.outcome);
   EXPECT_EQ(result.out,
-            "buildkitsandbox\nsleep 1000 \nCapEff:\t00000000a80425fb\nSeccomp:\t2\n0\n");
+            "buildkitsandbox\nsleep 1000 \nCapEff:\t00000000a80425fb\nSeccomp:\t2\n0\n500\n");
   EXPECT_EQ(dir_.Read("upper/tmp/x"), "shared\n");
 }
 
