@@ -227,6 +227,7 @@ RunOutcome Executor::Run(const ContainerSpec& container, const ProcessSpec& proc
   RunOutcome outcome;
   outcome.kind = absl::IsCancelled(started.status()) ? RunOutcome::Kind::kCancelled
                                                      : RunOutcome::Kind::kSetupFailed;
+  outcome.step = SetupStep::kHelper;
   outcome.message = std::string(started.status().message());
   return outcome;
 }

@@ -30,6 +30,13 @@
 namespace cairn::sandbox {
 namespace {
 
+// A session of its own: no terminal of the daemon's can be reached.
+void StartSession(const Reporter& reporter) {
+  if (::setsid() < 0) {
+    reporter.Fail(SetupStep::kNamespaces, "start session", errno);
+  }
+}
+
 // A decoded launch, with the descriptors that are not the standard streams.
 struct Launch {
   LaunchRequest request;
@@ -199,7 +206,7 @@ void RunFirstProcess(int setup_socket, const FirstProcessOptions& options) {
   const Reporter reporter(setup_socket);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   ::umask(0);
-  ::setsid();
+  StartSession(reporter);
   // All that does not depend on the request is done while nobody waits for it.
   if (const int error = EnterCgroups(options.cgroups); error != 0) {
     reporter.Fail(SetupStep::kCgroup, "enter control group", error);
@@ -237,7 +244,7 @@ void RunJoinedProcess(int setup_socket) {
   const Reporter reporter(setup_socket);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   ::umask(0);
-  ::setsid();
+  StartSession(reporter);
   const Launch launch = ReceiveLaunch(setup_socket, reporter);
   const ProcessSpec& process = launch.request.process;
   const ScopedFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));

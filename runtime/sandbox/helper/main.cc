@@ -35,7 +35,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   // Inherited by every process up to its execve: nobody in a container can look into them.
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return 2;
+  }
   cairn::sandbox::FirstProcessOptions options;
   options.oom_score_adj = std::atoi(argv[1]);
   const int cgroups = std::atoi(argv[2]);

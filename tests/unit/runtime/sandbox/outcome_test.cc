@@ -107,7 +107,7 @@ TEST_F(OutcomeTest, CancelledForkBombLeavesNothing) {
   ContainerSpec spec = Overlay();
   spec.limits.pids_max = 64;
   const std::unique_ptr<Container> container = StartAndWaitForOutput(
-      spec, "bomb() { while :; do (bomb) & done; }; echo go; bomb 2>/dev/null");
+      spec, "bomb() { while :; do (bomb) & done; }; bomb 2>/dev/null & echo go; exec sleep 1000");
   CancelSource cancel;
   cancel.Cancel();
   const RunOutcome outcome = container->first().Wait(cancel.token());
