@@ -32,7 +32,9 @@ TEST(CancelTest, CallbackRunsOnceAndNotAfterItsDestruction) {
   int runs = 0;
   int removed_runs = 0;
   CancelCallback callback(source.token(), [&] { ++runs; });
-  { CancelCallback removed(source.token(), [&] { ++removed_runs; }); }
+  {
+    CancelCallback removed(source.token(), [&] { ++removed_runs; });
+  }
   source.Cancel();
   source.Cancel();
   EXPECT_EQ(runs, 1);

@@ -23,9 +23,9 @@ TEST(SubprocessTest, InputLargerThanThePipeDoesNotBlock) {
 }
 
 TEST(SubprocessTest, ProgramThatIsNotThereIsNotFound) {
-  EXPECT_THAT(Subprocess::Start({.argv = {"/nonexistent/program"}}),
-              testing::StatusIs(absl::StatusCode::kNotFound,
-                                ::testing::HasSubstr("/nonexistent/program")));
+  EXPECT_THAT(
+      Subprocess::Start({.argv = {"/nonexistent/program"}}),
+      testing::StatusIs(absl::StatusCode::kNotFound, ::testing::HasSubstr("/nonexistent/program")));
 }
 
 TEST(SubprocessTest, DeathBySignalIsReportedAsShellsDo) {
