@@ -27,6 +27,10 @@ namespace {
 constexpr char kEpochArg[] = "SOURCE_DATE_EPOCH";
 constexpr size_t kMaxResolvers = 16;
 
+// What all ops and history entries may hold together. Real files stay below a megabyte; a hostile
+// one repeats a large variable in every instruction.
+constexpr size_t kMaxConverted = 64 << 20;
+
 StatusOr<Linter> MakeLinter(string_view dockerfile, const ConvertOptions& options) {
   if (options.build.lint.has_value()) {
     return Linter(*options.build.lint, options.warn);
@@ -276,8 +280,27 @@ class Conversion {
     return absl::OkStatus();
   }
 
+  // Counts what was made of the file so far.
+  Status Charge(size_t bytes) {
+    converted_bytes_ += bytes;
+    if (converted_bytes_ > kMaxConverted) {
+      return Error(
+          absl::StrCat("the Dockerfile expands to more than ", kMaxConverted >> 20, " MiB"));
+    }
+    return absl::OkStatus();
+  }
+
+  static size_t HistoryBytes(const ImageConfig& image) {
+    size_t total = 0;
+    for (const HistoryEntry& entry : image.history) {
+      total += entry.created_by.size();
+    }
+    return total;
+  }
+
   Status DispatchStage(StageState& stage) {
     stage.InheritFromBase();
+    RETURN_IF_ERROR(Charge(stage.environment.bytes() + HistoryBytes(stage.image)));
     stage.is_dispatched = true;
     if (!stage.platform.has_value()) {
       stage.platform = context_.target_platform;
@@ -294,8 +317,11 @@ class Conversion {
       stage.user = stage.image.user;
     }
     for (StageCommand& command : stage.commands) {
-      RETURN_IF_ERROR(
-          WithLocation(DispatchCommand(context_, stage, command), command.command.location));
+      Status status = DispatchCommand(context_, stage, command);
+      if (status.ok() && !stage.image.history.empty()) {
+        status = Charge(stage.environment.bytes() + stage.image.history.back().created_by.size());
+      }
+      RETURN_IF_ERROR(WithLocation(status, command.command.location));
     }
     context_paths_.insert(stage.context_paths.begin(), stage.context_paths.end());
     stage.scans_context = ScanArg("BUILDKIT_SBOM_SCAN_CONTEXT", context_.global_args, stage);
@@ -365,6 +391,7 @@ class Conversion {
   StageGraph graph_;
   std::set<StageState*> reachable_;
   std::set<std::string> context_paths_;
+  size_t converted_bytes_ = 0;
 };
 
 }  // namespace

@@ -45,6 +45,14 @@ std::vector<std::string> Environment::Names() const {
   return names;
 }
 
+size_t Environment::bytes() const {
+  size_t total = 0;
+  for (const auto& entry : entries_) {
+    total += entry.first.size() + entry.second.size();
+  }
+  return total;
+}
+
 std::vector<std::string> Environment::ToList() const {
   std::vector<std::string> list;
   for (const auto& entry : entries_) {

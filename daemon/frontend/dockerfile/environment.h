@@ -29,6 +29,8 @@ class Environment {
   std::vector<std::string> Names() const;
   // "NAME=value" entries.
   std::vector<std::string> ToList() const;
+  // Length of all names and values together.
+  size_t bytes() const;
 
  private:
   std::vector<std::pair<std::string, std::string>> entries_;

@@ -15,6 +15,14 @@ namespace {
 // What ${} may nest before it is refused; each level is a stack frame here.
 constexpr int kMaxNesting = 100;
 
+// How large the result of an expansion may become beyond the text it was written as: a few
+// instructions that double a variable would otherwise exhaust memory. Far above what a process
+// accepts in its environment.
+constexpr size_t kMaxGrowth = 4 << 20;
+
+// Bound on pattern times value, and value times replacement, of ${v/p/r} and its like.
+constexpr size_t kMaxSubstitution = 64 << 20;
+
 bool IsNameCharacter(char c) {
   return absl::ascii_isalnum(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
@@ -100,8 +108,16 @@ class Lexer {
     return status;
   }
 
+  Status CheckSize(size_t size) const {
+    if (size > input_.size() + kMaxGrowth) {
+      return Error(absl::StrCat("expansion is larger than ", kMaxGrowth >> 20, " MiB"));
+    }
+    return absl::OkStatus();
+  }
+
   Status ScanInner(std::optional<char> stop, Collector& out) {
     while (!AtEnd()) {
+      RETURN_IF_ERROR(CheckSize(out.text().size()));
       const char c = input_[at_];
       if (stop.has_value() && c == *stop) {
         ++at_;
@@ -169,6 +185,7 @@ class Lexer {
       if (Peeks('$')) {
         ASSIGN_OR_RETURN(const std::string value, Dollar());
         text += value;
+        RETURN_IF_ERROR(CheckSize(text.size()));
         continue;
       }
       char c = Next();
@@ -322,6 +339,13 @@ class Lexer {
     }
   }
 
+  static Status CheckProduct(size_t a, size_t b) {
+    if ((a + 1) > kMaxSubstitution / (b + 1)) {
+      return Error("substitution is too large");
+    }
+    return absl::OkStatus();
+  }
+
   static Status InvalidPattern(string_view pattern, const Status& cause) {
     return Error(
         absl::StrCat("invalid pattern (", pattern, ") in substitution: ", cause.message()));
@@ -341,6 +365,7 @@ class Lexer {
     if (!pattern.ok()) {
       return InvalidPattern(word, pattern.status());
     }
+    RETURN_IF_ERROR(CheckProduct(word.size(), value.value_or("").size()));
     return modifier == '#' ? pattern->TrimPrefix(value.value_or(""), longest)
                            : pattern->TrimSuffix(value.value_or(""), longest);
   }
@@ -358,6 +383,8 @@ class Lexer {
     if (!pattern.ok()) {
       return InvalidPattern(text, pattern.status());
     }
+    RETURN_IF_ERROR(CheckProduct(text.size(), value.value_or("").size()));
+    RETURN_IF_ERROR(CheckProduct(replacement.size(), value.value_or("").size()));
     return all ? pattern->ReplaceAll(value.value_or(""), replacement)
                : pattern->ReplaceFirst(value.value_or(""), replacement);
   }

@@ -1,6 +1,7 @@
 #include "daemon/frontend/dockerfile/shell_pattern.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -79,11 +80,82 @@ std::string ExpandTemplate(string_view text, string_view match) {
   return out;
 }
 
+constexpr uint32_t kStarToken = 0xFFFFFFFF;
+constexpr uint32_t kAnyToken = 0xFFFFFFFE;
+
+// Matches one pattern at any place of one value.
+class Matcher {
+ public:
+  Matcher(const std::vector<uint32_t>& tokens, const std::u32string& value)
+      : tokens_(tokens), value_(value) {
+    const size_t width = value.size() + 1;
+    can_.assign(tokens.size() + 1, std::vector<bool>(width));
+    can_[tokens.size()].assign(width, true);
+    for (size_t t = tokens.size(); t-- > 0;) {
+      for (size_t i = width; i-- > 0;) {
+        const bool has_next = i + 1 < width;
+        if (tokens[t] == kStarToken) {
+          can_[t][i] = can_[t + 1][i] || (has_next && value[i] != '\n' && can_[t][i + 1]);
+        } else {
+          const bool fits =
+              has_next && (tokens[t] == kAnyToken ? value[i] != '\n' : value[i] == tokens[t]);
+          can_[t][i] = fits && can_[t + 1][i + 1];
+        }
+      }
+    }
+  }
+
+  // End of the match that begins at `start`, or nullopt. Stars take as much as they can when
+  // `greedy`, else as little.
+  std::optional<size_t> MatchAt(size_t start, bool greedy) const {
+    if (!can_[0][start]) {
+      return std::nullopt;
+    }
+    size_t at = start;
+    for (size_t t = 0; t < tokens_.size(); ++t) {
+      if (tokens_[t] != kStarToken) {
+        ++at;
+        continue;
+      }
+      size_t chosen = at;
+      for (size_t j = at; j <= value_.size(); ++j) {
+        if (can_[t + 1][j]) {
+          chosen = j;
+          if (!greedy) {
+            break;
+          }
+        }
+        if (j == value_.size() || value_[j] == '\n') {
+          break;
+        }
+      }
+      at = chosen;
+    }
+    return at;
+  }
+
+ private:
+  const std::vector<uint32_t>& tokens_;
+  const std::u32string& value_;
+  // can_[t][i]: the tokens from t on match some stretch of the value that begins at i.
+  std::vector<std::vector<bool>> can_;
+};
+
+std::string TrimFront(const std::vector<uint32_t>& tokens, std::u32string value, bool greedy,
+                      bool reversed) {
+  const std::optional<size_t> end = Matcher(tokens, value).MatchAt(0, greedy);
+  value.erase(0, end.value_or(0));
+  if (reversed) {
+    std::reverse(value.begin(), value.end());
+  }
+  return Encode(value.begin(), value.end());
+}
+
 }  // namespace
 
 StatusOr<ShellPattern> ShellPattern::Parse(string_view pattern) {
   ShellPattern parsed;
-  const Characters characters = Decode(pattern);
+  const std::u32string characters = Decode(pattern);
   for (size_t i = 0; i < characters.size(); ++i) {
     char32_t c = characters[i];
     if (c == '*') {
@@ -111,66 +183,12 @@ StatusOr<ShellPattern> ShellPattern::Parse(string_view pattern) {
   return parsed;
 }
 
-std::optional<size_t> ShellPattern::MatchAt(const std::vector<uint32_t>& tokens,
-                                            const Characters& value, size_t start, bool greedy) {
-  // can[t][i]: tokens from t on match some stretch of the value that begins at i.
-  const size_t width = value.size() - start + 1;
-  std::vector<std::vector<bool>> can(tokens.size() + 1, std::vector<bool>(width));
-  can[tokens.size()].assign(width, true);
-  for (size_t t = tokens.size(); t-- > 0;) {
-    for (size_t i = width; i-- > 0;) {
-      const bool has_next = i + 1 < width;
-      if (tokens[t] == kStar) {
-        can[t][i] = can[t + 1][i] || (has_next && value[start + i] != '\n' && can[t][i + 1]);
-      } else {
-        const bool fits = has_next && (tokens[t] == kAny ? value[start + i] != '\n'
-                                                         : value[start + i] == tokens[t]);
-        can[t][i] = fits && can[t + 1][i + 1];
-      }
-    }
-  }
-  if (!can[0][0]) {
-    return std::nullopt;
-  }
-  size_t i = 0;
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    if (tokens[t] != kStar) {
-      ++i;
-      continue;
-    }
-    size_t chosen = i;
-    for (size_t j = i; j < width; ++j) {
-      if (can[t + 1][j]) {
-        chosen = j;
-        if (!greedy) {
-          break;
-        }
-      }
-      if (j + 1 == width || value[start + j] == '\n') {
-        break;
-      }
-    }
-    i = chosen;
-  }
-  return start + i;
-}
-
-std::string ShellPattern::TrimFront(const std::vector<uint32_t>& tokens, Characters value,
-                                    bool greedy, bool reversed) {
-  const std::optional<size_t> end = MatchAt(tokens, value, 0, greedy);
-  value.erase(0, end.value_or(0));
-  if (reversed) {
-    std::reverse(value.begin(), value.end());
-  }
-  return Encode(value.begin(), value.end());
-}
-
 std::string ShellPattern::TrimPrefix(string_view value, bool longest) const {
   return TrimFront(tokens_, Decode(value), longest, false);
 }
 
 std::string ShellPattern::TrimSuffix(string_view value, bool longest) const {
-  Characters characters = Decode(value);
+  std::u32string characters = Decode(value);
   std::reverse(characters.begin(), characters.end());
   std::vector<uint32_t> tokens = tokens_;
   std::reverse(tokens.begin(), tokens.end());
@@ -178,9 +196,10 @@ std::string ShellPattern::TrimSuffix(string_view value, bool longest) const {
 }
 
 std::string ShellPattern::ReplaceFirst(string_view value, string_view replacement) const {
-  const Characters characters = Decode(value);
+  const std::u32string characters = Decode(value);
+  const Matcher matcher(tokens_, characters);
   for (size_t i = 0; i <= characters.size(); ++i) {
-    if (const std::optional<size_t> end = MatchAt(tokens_, characters, i, true)) {
+    if (const std::optional<size_t> end = matcher.MatchAt(i, true)) {
       return absl::StrCat(Encode(characters.begin(), characters.begin() + i), replacement,
                           Encode(characters.begin() + *end, characters.end()));
     }
@@ -189,12 +208,13 @@ std::string ShellPattern::ReplaceFirst(string_view value, string_view replacemen
 }
 
 std::string ShellPattern::ReplaceAll(string_view value, string_view replacement) const {
-  const Characters characters = Decode(value);
+  const std::u32string characters = Decode(value);
+  const Matcher matcher(tokens_, characters);
   std::string out;
   size_t i = 0;
   std::optional<size_t> last_end;
   while (i <= characters.size()) {
-    const std::optional<size_t> end = MatchAt(tokens_, characters, i, true);
+    const std::optional<size_t> end = matcher.MatchAt(i, true);
     // An empty match right after a match does not count.
     if (end.has_value() && !(*end == i && last_end == i)) {
       const std::string match = Encode(characters.begin() + i, characters.begin() + *end);

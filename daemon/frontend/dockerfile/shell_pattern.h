@@ -2,11 +2,11 @@
 //
 // '*' any run, '?' one character, '\' before '*', '?' or '\' takes it literally, and before '}' or
 // '/' is dropped (they need escaping only because of the surrounding ${}). No classes. Works on
-// UTF-8 characters. Immutable.
+// UTF-8 characters. Matching takes time and memory in proportion to pattern times value: callers
+// bound both. Immutable.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,13 +30,6 @@ class ShellPattern {
 
  private:
   enum : uint32_t { kStar = 0xFFFFFFFF, kAny = 0xFFFFFFFE };
-  using Characters = std::u32string;
-
-  // End of the match that begins at `start`, or nullopt.
-  static std::optional<size_t> MatchAt(const std::vector<uint32_t>& tokens, const Characters& value,
-                                       size_t start, bool greedy);
-  static std::string TrimFront(const std::vector<uint32_t>& tokens, Characters value, bool greedy,
-                               bool reversed);
 
   std::vector<uint32_t> tokens_;  // characters, kStar and kAny
 };

@@ -241,6 +241,19 @@ TEST_F(FrontendTest, ErrorTextsOfConversion) {
   }
 }
 
+TEST_F(FrontendTest, HostileFilesAreRefusedEarly) {
+  std::string doubling = "FROM scratch\nENV A=xxxxxxxxxxxxxxxx\n";
+  for (int i = 0; i < 60; ++i) {
+    doubling += "ENV A=$A$A\n";
+  }
+  EXPECT_THAT(std::string(Solve(doubling).status().message()), HasSubstr("larger than 4 MiB"));
+  std::string ports = "FROM scratch\n";
+  for (int i = 0; i < 200; ++i) {
+    ports += "EXPOSE 0-65535\n";
+  }
+  EXPECT_THAT(std::string(Solve(ports).status().message()), HasSubstr("expands to more than"));
+}
+
 TEST_F(FrontendTest, UnknownCapabilitiesAndRequests) {
   const auto capability = Solve("FROM scratch", {{"frontend.caps", "moby.buildkit.frontend.new"}});
   EXPECT_THAT(capability, StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("new")));

@@ -174,6 +174,18 @@ TEST(ShellLexerTest, NestingIsBounded) {
   EXPECT_FALSE(ExpandWord(word, Environment()).ok());
 }
 
+TEST(ShellLexerTest, GrowthIsBounded) {
+  Environment environment;
+  environment.Set("A", std::string(1 << 20, 'x'));
+  EXPECT_OK(ExpandWord("$A$A", environment));
+  EXPECT_THAT(ExpandWord("$A$A$A$A$A$A", environment),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("larger than 4 MiB")));
+  EXPECT_THAT(ExpandWord("\"$A$A$A$A$A$A\"", environment),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("larger than 4 MiB")));
+  EXPECT_THAT(ExpandWord("${A//x/$A}", environment),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("substitution is too large")));
+}
+
 TEST(EnvironmentTest, SettingAgainMovesToTheEnd) {
   Environment environment = Environment::FromList({"A=1", "B=2", "A=3", "C"});
   EXPECT_THAT(environment.ToList(), ElementsAre("B=2", "A=3", "C="));
