@@ -1,5 +1,7 @@
 #include "daemon/control/bridge_service.h"
 
+#include "daemon/control/container_calls.h"
+
 namespace cairn::control {
 namespace {
 
@@ -109,6 +111,56 @@ grpc::ServerUnaryReactor* BridgeService::Return(Context* context,
                                                 const gateway::ReturnRequest* request,
                                                 gateway::ReturnResponse* response) {
   return Run(context, request, response, &CallReturn);
+}
+
+grpc::ServerUnaryReactor* BridgeService::NewContainer(Context* context,
+                                                      const gateway::NewContainerRequest* request,
+                                                      gateway::NewContainerResponse* response) {
+  return UnaryCall<gateway::NewContainerRequest, gateway::NewContainerResponse>::Start(
+      threads_, context, request, response,
+      [this](const CallInfo& call, const gateway::NewContainerRequest& wire,
+             gateway::NewContainerResponse*) -> Status {
+        ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
+        CallScope scope(*build);
+        if (!scope.entered()) {
+          return absl::NotFoundError("no such job " + build->id());
+        }
+        if (containers_ == nullptr) {
+          return absl::UnimplementedError("this daemon starts no containers for clients");
+        }
+        CancelSource cancel(call.cancel);
+        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
+        return CallNewContainer(*build, *containers_, wire, cancel.token());
+      });
+}
+
+grpc::ServerUnaryReactor* BridgeService::ReleaseContainer(
+    Context* context, const gateway::ReleaseContainerRequest* request,
+    gateway::ReleaseContainerResponse* response) {
+  return UnaryCall<gateway::ReleaseContainerRequest, gateway::ReleaseContainerResponse>::Start(
+      threads_, context, request, response,
+      [this](const CallInfo& call, const gateway::ReleaseContainerRequest& wire,
+             gateway::ReleaseContainerResponse*) -> Status {
+        ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
+        return build->containers().Release(wire.containerid());
+      });
+}
+
+grpc::ServerBidiReactor<gateway::ExecMessage, gateway::ExecMessage>* BridgeService::ExecProcess(
+    Context* context) {
+  return BidiCall<gateway::ExecMessage, gateway::ExecMessage>::Start(
+      threads_, context,
+      [this](const CallInfo& call,
+             BidiCall<gateway::ExecMessage, gateway::ExecMessage>& stream) -> Status {
+        ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
+        CallScope scope(*build);
+        if (!scope.entered()) {
+          return absl::NotFoundError("no such job " + build->id());
+        }
+        CancelSource cancel(call.cancel);
+        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
+        return CallExecProcess(*build, cancel.token(), stream);
+      });
 }
 
 }  // namespace cairn::control

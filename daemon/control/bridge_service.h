@@ -8,6 +8,7 @@
 #include "daemon/control/gateway_build.h"
 #include "daemon/control/rpc_call.h"
 #include "daemon/control/worker_info.h"
+#include "daemon/ops/exec_op.h"
 #include "proto/gateway.grpc.pb.h"
 
 namespace cairn::control {
@@ -18,9 +19,14 @@ using BuildFinder = std::function<StatusOr<std::shared_ptr<GatewayBuild>>(const 
 // Thread-safe. Runs each call on a thread of `threads`.
 class BridgeService final : public gateway::LLBBridge::CallbackService {
  public:
-  // `threads` and `worker` outlive the service.
-  BridgeService(CallThreads& threads, const WorkerInfo& worker, BuildFinder find_build)
-      : threads_(threads), worker_(worker), find_build_(std::move(find_build)) {}
+  // `threads`, `worker` and `containers` outlive the service. Without `containers` builds cannot
+  // start any.
+  BridgeService(CallThreads& threads, const WorkerInfo& worker, BuildFinder find_build,
+                const ops::ExecEnvironment* containers = nullptr)
+      : threads_(threads),
+        worker_(worker),
+        find_build_(std::move(find_build)),
+        containers_(containers) {}
 
  private:
   using Context = grpc::CallbackServerContext;
@@ -55,10 +61,17 @@ class BridgeService final : public gateway::LLBBridge::CallbackService {
                 gateway::WarnResponse* response) override;
   Reactor* Return(Context* context, const gateway::ReturnRequest* request,
                   gateway::ReturnResponse* response) override;
+  Reactor* NewContainer(Context* context, const gateway::NewContainerRequest* request,
+                        gateway::NewContainerResponse* response) override;
+  Reactor* ReleaseContainer(Context* context, const gateway::ReleaseContainerRequest* request,
+                            gateway::ReleaseContainerResponse* response) override;
+  grpc::ServerBidiReactor<gateway::ExecMessage, gateway::ExecMessage>* ExecProcess(
+      Context* context) override;
 
   CallThreads& threads_;
   const WorkerInfo& worker_;
   const BuildFinder find_build_;
+  const ops::ExecEnvironment* const containers_;
 };
 
 }  // namespace cairn::control

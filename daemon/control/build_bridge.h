@@ -30,6 +30,7 @@ class BuildBridge final : public solver::Bridge {
   BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
               std::map<std::string, pb::Definition> inputs, std::string session_id);
 
+  solver::Job* job() override { return &job_; }
   StatusOr<solver::FrontendResult> Solve(const solver::SolveRequest& request,
                                          const CancelToken& cancel) override;
   StatusOr<solver::ImageConfig> ResolveImageConfig(const solver::ResolveImageRequest& request,

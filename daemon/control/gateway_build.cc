@@ -69,6 +69,7 @@ void GatewayBuild::LeaveCall() {
 
 void GatewayBuild::Close() {
   cancel_.Cancel();
+  containers_.ReleaseAll();
   std::map<std::string, solver::RefPtr> refs;
   {
     MutexLock lock(mu_);

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "daemon/control/build_containers.h"
 #include "daemon/solver/frontend.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/sync.h"
@@ -21,6 +22,7 @@ class GatewayBuild {
 
   const std::string& id() const { return id_; }
   solver::Bridge& bridge() { return bridge_; }
+  BuildContainers& containers() { return containers_; }
   // Fires when the build ends: calls that still run for it end too.
   CancelToken cancel() const { return cancel_.token(); }
 
@@ -37,13 +39,14 @@ class GatewayBuild {
   // Marks a call that uses the bridge. False when the build is over.
   bool EnterCall();
   void LeaveCall();
-  // Cancels the running calls, waits until they have ended, and lets go of the refs.
+  // Cancels the running calls, waits until they have ended, and lets go of the refs and containers.
   void Close();
 
  private:
   const std::string id_;
   solver::Bridge& bridge_;
   CancelSource cancel_;
+  BuildContainers containers_;
 
   mutable Mutex mu_;
   CondVar changed_;

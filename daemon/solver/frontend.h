@@ -115,9 +115,15 @@ struct FileRange {
   uint64_t length = 0;
 };
 
+class Job;
+
 class Bridge {
  public:
   virtual ~Bridge() = default;
+
+  // The build it belongs to, for what is not a frontend's business: containers that a driver
+  // starts. Null for a bridge without one.
+  virtual Job* job() { return nullptr; }
 
   virtual StatusOr<FrontendResult> Solve(const SolveRequest& request,
                                          const CancelToken& cancel) = 0;
