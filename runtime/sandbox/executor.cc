@@ -54,7 +54,7 @@ bool HasMountAt(const ContainerSpec& container, string_view destination) {
 std::vector<std::string> UnsyncedWorkDirectories(const ContainerSpec& container) {
   std::vector<std::string> directories;
   auto add = [&directories](const OverlaySpec& overlay) {
-    if (overlay.unsynced && !overlay.work.empty()) {
+    if (!overlay.synced && !overlay.work.empty()) {
       directories.push_back(overlay.work);
     }
   };

@@ -108,7 +108,7 @@ void Fields(Codec& codec, ProcessSpec& spec) {
 
 template <typename Codec>
 void Fields(Codec& codec, OverlaySpec& overlay) {
-  Each(codec, overlay.lowers, overlay.upper, overlay.work, overlay.unsynced);
+  Each(codec, overlay.lowers, overlay.upper, overlay.work, overlay.synced);
 }
 
 template <typename Codec>

@@ -104,7 +104,7 @@ ScopedFd FileSystems::MakeOverlay(SetupStep step, const std::string& what,
   if (!overlay.upper.empty()) {
     options.emplace_back("upperdir", open_directory(overlay.upper));
     options.emplace_back("workdir", open_directory(overlay.work));
-    if (overlay.unsynced) {
+    if (!overlay.synced) {
       options.emplace_back("volatile", "");
     }
   }

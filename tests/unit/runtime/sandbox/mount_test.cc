@@ -75,13 +75,12 @@ TEST_F(MountTest, OverlayWithoutLowersIsAnEmptyRoot) {
   EXPECT_THAT(UpperEntries(), IsEmpty());
 }
 
-TEST_F(MountTest, UnsyncedOverlayCanBeUsedAgain) {
+TEST_F(MountTest, OverlayIsFlushedOnDemandAndCanBeUsedAgain) {
+  EXPECT_TRUE(RunShell("echo one > /file; grep -q volatile /proc/mounts").outcome.success());
   ContainerSpec spec = Overlay();
-  spec.root.overlay.unsynced = true;
-  EXPECT_TRUE(
-      Run(spec, Shell("echo one > /file; grep -q volatile /proc/mounts")).outcome.success());
-  EXPECT_EQ(Run(spec, Shell("cat /file")).out, "one\n");
-  EXPECT_EQ(Run(Overlay(), Shell("cat /file")).out, "one\n");
+  spec.root.overlay.synced = true;
+  EXPECT_EQ(Run(spec, Shell("cat /file; grep -c volatile /proc/mounts")).out, "one\n0\n");
+  EXPECT_EQ(RunShell("cat /file").out, "one\n");
 }
 
 TEST_F(MountTest, ReadOnlyRootRefusesWrites) {
