@@ -249,7 +249,8 @@ std::string CgroupTree::LegacyMount(const std::string& controller) const {
 }
 
 StatusOr<std::unique_ptr<Cgroup>> CgroupTree::Make(const std::string& parent) const {
-  if (HasDotDot(parent)) {
+  // A colon is systemd's "slice:prefix:name" form, which needs systemd to make the group.
+  if (HasDotDot(parent) || parent.find(':') != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat("invalid cgroup parent ", parent));
   }
   const std::string& base = parent.empty() ? options_.parent : parent;

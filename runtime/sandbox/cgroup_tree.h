@@ -36,7 +36,7 @@ class CgroupTree {
   static StatusOr<std::unique_ptr<CgroupTree>> Create(CgroupTreeOptions options);
 
   // A new group in `parent` (empty: the executor's own), with no limits, in which only harmless
-  // devices may be used. kInvalidArgument: `parent` contains "..".
+  // devices may be used. kInvalidArgument: `parent` contains ".." or ":".
   StatusOr<std::unique_ptr<Cgroup>> Make(const std::string& parent) const;
 
   // What is lacking on this host, for the log; empty when nothing is.

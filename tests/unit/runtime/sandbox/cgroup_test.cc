@@ -110,6 +110,8 @@ TEST_F(CgroupTest, LimitsAreTakenOrRefusedByName) {
 TEST_F(CgroupTest, ParentMayNotClimb) {
   EXPECT_THAT(tree_->Make("a/../../b"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a/../../b")));
+  EXPECT_THAT(tree_->Make("system.slice:x:"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("system.slice")));
 }
 
 }  // namespace
