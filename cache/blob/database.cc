@@ -1,11 +1,13 @@
 #include "cache/blob/database.h"
 
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -14,9 +16,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/fd.h"
 
 namespace cairn::blob {
 namespace {
+
+// Beside the database when damage was found while it was open.
+constexpr char kDamageMarker[] = ".damaged";
 
 constexpr uint64_t kBlockCacheBytes = 8 << 20;
 constexpr uint64_t kMemtableBytes = 8 << 20;
@@ -81,8 +87,15 @@ rocksdb::Options MakeOptions() {
   options.stats_persist_period_sec = 0;
   options.write_buffer_size = kMemtableBytes;
   options.arena_block_size = 256 << 10;
+  // Most look-ups before a write are of keys that are not there.
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = 0.02;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = FastCompression();
+  // Deleting frees space only by compaction: where many keys were deleted it comes soon.
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(/*sliding_window_size=*/1000,
+                                                    /*deletion_trigger=*/500));
   rocksdb::BlockBasedTableOptions blocks;
   blocks.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, 2);
   blocks.cache_index_and_filter_blocks = true;
@@ -104,11 +117,23 @@ std::string KeyIn(Table table, string_view key) {
 }  // namespace
 
 struct Database::Rocks {
+  std::string directory;
   std::unique_ptr<rocksdb::DB> db;
+
+  // `status` of a read. A damaged table stays damaged: the next Open has to know.
+  Status NoteDamage(const rocksdb::Status& status, string_view context) const {
+    if (status.IsCorruption()) {
+      const UniqueFd marker(::open(absl::StrCat(directory, kDamageMarker).c_str(),
+                                   O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    }
+    return ToStatus(status, context);
+  }
 
   rocksdb::Status Write(bool sync, rocksdb::WriteBatch& batch) {
     rocksdb::WriteOptions options;
     options.sync = sync;
+    // Large batches are sorted by their makers.
+    options.memtable_insert_hint_per_batch = batch.Count() > 100;
     rocksdb::Status status = db->Write(options, &batch);
     if (!status.ok() && (status.IsNoSpace() || status.IsIOError())) {
       // A full disk stops the database until somebody resumes it.
@@ -147,7 +172,13 @@ StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& directory)
   if (error) {
     return ErrnoStatus(error.value(), absl::StrCat("create ", directory));
   }
+  const std::string remedy = "; move the directory away to start with an empty cache";
+  if (std::filesystem::exists(directory + kDamageMarker, error)) {
+    return absl::DataLossError(absl::StrCat("open database ", directory,
+                                            ": damage was found while it was open last", remedy));
+  }
   auto rocks = std::make_unique<Rocks>();
+  rocks->directory = directory;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(MakeOptions(), directory, &opened);
   if (!status.ok()) {
@@ -159,12 +190,26 @@ StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& directory)
     if (status.IsNoSpace() || absl::StrContains(cause, "No space left")) {
       return ToStatus(status, absl::StrCat("open database ", directory));
     }
-    return absl::DataLossError(
-        absl::StrCat("open database ", directory, ": ", cause,
-                     "; move the directory away to start with an empty cache"));
+    return absl::DataLossError(absl::StrCat("open database ", directory, ": ", cause, remedy));
   }
   rocks->db.reset(opened);
   return std::unique_ptr<Database>(new Database(std::move(rocks)));
+}
+
+StatusOr<std::string> Database::SetAside(const std::string& directory) {
+  std::error_code error;
+  for (int number = 1;; ++number) {
+    const std::string aside = absl::StrCat(directory, ".damaged-", number);
+    if (std::filesystem::exists(aside, error)) {
+      continue;
+    }
+    std::filesystem::rename(directory, aside, error);
+    if (error) {
+      return ErrnoStatus(error.value(), absl::StrCat("set ", directory, " aside"));
+    }
+    std::filesystem::remove(directory + kDamageMarker, error);
+    return aside;
+  }
 }
 
 StatusOr<std::optional<std::string>> Database::Get(Table table, string_view key) {
@@ -173,7 +218,7 @@ StatusOr<std::optional<std::string>> Database::Get(Table table, string_view key)
   if (status.IsNotFound()) {
     return std::optional<std::string>();
   }
-  RETURN_IF_ERROR(ToStatus(status, "read the database"));
+  RETURN_IF_ERROR(rocks_->NoteDamage(status, "read the database"));
   return std::optional<std::string>(std::move(value));
 }
 
@@ -184,7 +229,7 @@ StatusOr<std::optional<uint64_t>> Database::FindSize(Table table, string_view ke
   if (status.IsNotFound()) {
     return std::optional<uint64_t>();
   }
-  RETURN_IF_ERROR(ToStatus(status, "read the database"));
+  RETURN_IF_ERROR(rocks_->NoteDamage(status, "read the database"));
   return std::optional<uint64_t>(value.size());
 }
 
@@ -229,7 +274,7 @@ Status Database::Scan(Table table, string_view prefix,
       return absl::OkStatus();
     }
   }
-  return ToStatus(iterator->status(), "scan the database");
+  return rocks_->NoteDamage(iterator->status(), "scan the database");
 }
 
 Status Database::Flush() {

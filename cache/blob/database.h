@@ -59,8 +59,13 @@ class WriteBatch {
 class Database {
  public:
   // Opens or creates the database in `directory`. kFailedPrecondition when another process has it
-  // open, kDataLoss when it is damaged (the message says how to start with an empty cache).
+  // open, kDataLoss when it is damaged (the message says how to start with an empty cache), also
+  // when that was found out while it was open last. Who would rather start with an empty cache than
+  // not at all calls SetAside and opens again.
   static StatusOr<std::unique_ptr<Database>> Open(const std::string& directory);
+  // Renames the database in `directory`, which nobody has open, to "<directory>.damaged-<number>"
+  // and returns that. Files of blobs that it knew are strays then, and swept.
+  static StatusOr<std::string> SetAside(const std::string& directory);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

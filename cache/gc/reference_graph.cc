@@ -1,5 +1,6 @@
 #include "cache/gc/reference_graph.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -265,27 +266,33 @@ Status ReferenceGraph::HandOn(RecordNumber record) {
 }
 
 void ReferenceGraph::AppendTo(blob::WriteBatch& batch) const {
+  // In the order of the keys, which is several times faster for the database than any other.
+  std::vector<Digest> digests;
   for (const auto& [digest, state] : nodes_) {
-    if (!state.changed) {
-      continue;
-    }
-    if (!state.node.has_value()) {
+    digests.push_back(digest);
+  }
+  std::sort(digests.begin(), digests.end());
+  for (const Digest& digest : digests) {
+    const NodeState& state = nodes_.at(digest);
+    if (state.changed && !state.node.has_value()) {
       batch.Delete(Table::kReferences, digest.raw());
-      continue;
+    } else if (state.changed) {
+      blob::Encoder encoder;
+      encoder.Varint(state.node->size).Byte(state.node->is_directory ? 1 : 0);
+      batch.Put(Table::kReferences, digest.raw(),
+                absl::StrCat(EncodeNumber(state.node->owner), encoder.bytes()));
     }
-    blob::Encoder encoder;
-    encoder.Varint(state.node->size).Byte(state.node->is_directory ? 1 : 0);
-    batch.Put(Table::kReferences, digest.raw(),
-              absl::StrCat(EncodeNumber(state.node->owner), encoder.bytes()));
-  }
-  for (const auto& [digest, parents] : added_) {
-    for (const Parent& parent : parents) {
-      batch.Put(Table::kReferences, EdgeKey(digest, parent), "");
+    const auto added = added_.find(digest);
+    if (added != added_.end()) {
+      for (const Parent& parent : added->second) {
+        batch.Put(Table::kReferences, EdgeKey(digest, parent), "");
+      }
     }
-  }
-  for (const auto& [digest, parents] : removed_) {
-    for (const Parent& parent : parents) {
-      batch.Delete(Table::kReferences, EdgeKey(digest, parent));
+    const auto removed = removed_.find(digest);
+    if (removed != removed_.end()) {
+      for (const Parent& parent : removed->second) {
+        batch.Delete(Table::kReferences, EdgeKey(digest, parent));
+      }
     }
   }
 }

@@ -6,6 +6,7 @@ namespace cairn::blob {
 namespace {
 
 using ::testing::Optional;
+using testing::StatusIs;
 
 class DatabaseTest : public ::testing::Test {
  protected:
@@ -94,6 +95,39 @@ TEST_F(DatabaseTest, DamagedDatabaseIsDataLoss) {
   EXPECT_THAT(Database::Open(dir_ / "db"),
               testing::StatusIs(absl::StatusCode::kDataLoss,
                                 ::testing::HasSubstr("start with an empty cache")));
+}
+
+TEST_F(DatabaseTest, DamagedDatabaseCanBeSetAside) {
+  ASSERT_OK(database_->Put(Table::kBlobs, "k", "v", /*sync=*/true));
+  database_.reset();
+  dir_.Write("db/CURRENT", "nonsense");
+  EXPECT_THAT(Database::Open(dir_ / "db"), StatusIs(absl::StatusCode::kDataLoss, ::testing::_));
+  EXPECT_THAT(Database::SetAside(dir_ / "db"), testing::IsOkAndHolds(dir_ / "db.damaged-1"));
+  Reopen();
+  EXPECT_THAT(database_->Get(Table::kBlobs, "k"), testing::IsOkAndHolds(std::nullopt));
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "db.damaged-1/CURRENT"));
+}
+
+// A table that is damaged on the disk may be opened and only fail when it is read: then the next
+// start must not go on with it.
+TEST_F(DatabaseTest, DamageFoundByAReadIsKnownToTheNextOpen) {
+  ASSERT_OK(database_->Put(Table::kBlobs, "k", std::string(5000, 'v')));
+  database_.reset();
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "db")) {
+    if (file.path().extension() == ".sst") {
+      std::fstream table(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+      table.seekp(10);
+      table << "damage";
+    }
+  }
+  Reopen();
+  EXPECT_THAT(database_->Get(Table::kBlobs, "k"),
+              StatusIs(absl::StatusCode::kDataLoss, ::testing::_));
+  database_.reset();
+  EXPECT_THAT(Database::Open(dir_ / "db"),
+              StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("open last")));
+  ASSERT_OK(Database::SetAside(dir_ / "db"));
+  Reopen();
 }
 
 TEST_F(DatabaseTest, FlushOfAnEmptyDatabaseIsFine) { EXPECT_OK(database_->Flush()); }
