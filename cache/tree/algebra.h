@@ -27,8 +27,12 @@ StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& de
                         Changes* changes = nullptr);
 
 // `delta` with its implied directories settled for lying on `base`: those take the metadata of the
-// directory that they lie on. A delta that has none is returned as it is.
+// directory that they lie on. Where `base` has a link instead, what the implied directory holds
+// goes to where the link leads, as if written through it. A delta without any is returned as it is.
 StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef& delta);
+
+// One delta that does what `lower` and then `upper` do.
+StatusOr<TreeRef> Squash(TreeStore& store, const TreeRef& lower, const TreeRef& upper);
 
 // The delta that makes `upper` of `lower`; nullopt when they are equal. Directories on the way to a
 // change are in it with upper's metadata, as an overlay file system would have copied them up.
@@ -44,6 +48,9 @@ struct Found {
 // followed within the tree; the last component only when `follow`. kNotFound when absent; loops of
 // more than 255 links are kInvalidArgument.
 StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, bool follow);
+
+// Where `path` is, or would be: as Lookup with `follow`, but nothing has to be there.
+StatusOr<std::string> ResolveIn(TreeStore& store, const TreeRef& root, string_view path);
 
 // Visits every entry below `root` in the order of a layer: a directory before its entries, siblings
 // by name. `path` has no leading slash. `directory` is the decoded child when the entry is one. A

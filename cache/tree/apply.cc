@@ -10,12 +10,6 @@ Status TooDeepError() { return absl::ResourceExhaustedError("directories are nes
 
 bool IsDirectory(const Entry& entry) { return entry.type == Entry::Type::kDirectory; }
 
-// What `name` is in `below`, when it is a directory there.
-const TreeRef* ChildDirectory(const Directory* below, const std::string& name) {
-  const Entry* entry = below == nullptr ? nullptr : below->Find(name);
-  return entry != nullptr && IsDirectory(*entry) ? &*entry->directory : nullptr;
-}
-
 class Application {
  public:
   Application(TreeStore& store, Changes* changes) : store_(store), changes_(changes) {}
@@ -82,37 +76,6 @@ class Application {
   Changes* const changes_;
 };
 
-StatusOr<TreeRef> CompleteDirectory(TreeStore& store, const TreeRef* below, const TreeRef& delta,
-                                    int depth) {
-  if (!delta.Has(TreeRef::kHasImplied)) {
-    return delta;
-  }
-  if (depth > kMaxDepth) {
-    return TooDeepError();
-  }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> over, store.Load(delta.digest));
-  std::shared_ptr<const Directory> base;
-  if (below != nullptr) {
-    ASSIGN_OR_RETURN(base, store.Load(below->digest));
-  }
-  Directory result = *over;
-  if (result.implied) {
-    result.implied = false;
-    if (base != nullptr) {
-      result.metadata = base->metadata;
-    }
-  }
-  const Directory* through = result.opaque ? nullptr : base.get();
-  for (Entry& entry : result.entries) {
-    if (IsDirectory(entry)) {
-      ASSIGN_OR_RETURN(entry.directory,
-                       CompleteDirectory(store, ChildDirectory(through, entry.name),
-                                         *entry.directory, depth + 1));
-    }
-  }
-  return store.Store(std::move(result));
-}
-
 // `ref` with its traits known.
 StatusOr<TreeRef> Known(TreeStore& store, const TreeRef& ref) {
   return ref.encoded_size != 0 ? StatusOr<TreeRef>(ref) : store.RefOf(ref.digest);
@@ -124,11 +87,6 @@ StatusOr<TreeRef> Apply(TreeStore& store, const TreeRef& base, const TreeRef& de
                         Changes* changes) {
   ASSIGN_OR_RETURN(const TreeRef known, Known(store, delta));
   return Application(store, changes).Run(&base, known, 0);
-}
-
-StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef& delta) {
-  ASSIGN_OR_RETURN(const TreeRef known, Known(store, delta));
-  return CompleteDirectory(store, &base, known, 0);
 }
 
 }  // namespace cairn::tree

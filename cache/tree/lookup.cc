@@ -12,9 +12,8 @@ struct Opened {
   std::shared_ptr<const Directory> directory;
 };
 
-}  // namespace
-
-StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, bool follow) {
+StatusOr<Resolved<Opened>> Resolve(TreeStore& store, const TreeRef& root, string_view path,
+                                   bool follow) {
   const auto enter = [&store](const Opened&, const Entry& entry) -> StatusOr<Opened> {
     ASSIGN_OR_RETURN(std::shared_ptr<const Directory> directory,
                      store.Load(entry.directory->digest));
@@ -30,13 +29,23 @@ StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, 
   top.type = Entry::Type::kDirectory;
   top.directory = root;
   ASSIGN_OR_RETURN(Opened start, enter(Opened(), top));
-  ASSIGN_OR_RETURN(Resolved<Opened> at,
-                   ResolvePath<Opened>(std::move(start), path, follow, find, enter));
+  return ResolvePath<Opened>(std::move(start), path, follow, find, enter);
+}
+
+}  // namespace
+
+StatusOr<Found> Lookup(TreeStore& store, const TreeRef& root, string_view path, bool follow) {
+  ASSIGN_OR_RETURN(Resolved<Opened> at, Resolve(store, root, path, follow));
   if (!at.exists()) {
     return PathNotFoundError(path);
   }
   return Found{at.path(),
                at.is_directory() ? std::move(at.levels.back().directory.entry) : *at.entry};
+}
+
+StatusOr<std::string> ResolveIn(TreeStore& store, const TreeRef& root, string_view path) {
+  ASSIGN_OR_RETURN(const Resolved<Opened> at, Resolve(store, root, path, /*follow=*/true));
+  return at.path();
 }
 
 Status Walk(TreeStore& store, const TreeRef& root,

@@ -87,6 +87,54 @@ TEST(ApplyTest, ImpliedDirectoriesTakeTheMetadataBelow) {
   EXPECT_EQ(*Apply(stores.trees(), base, complete), result);
 }
 
+// `lines` as a tar would give them that names no directory.
+TreeRef Implied(Stores& stores, const std::vector<std::string>& lines) {
+  TreeRef tree = MakeTree(stores, lines);
+  std::vector<std::string> directories = {""};
+  EXPECT_OK(Walk(stores.trees(), tree,
+                 [&](const std::string& path, const Entry&, const Directory* directory) {
+                   if (directory != nullptr) {
+                     directories.push_back(path);
+                   }
+                   return StatusOr<Visit>(Visit::kContinue);
+                 }));
+  for (const std::string& path : directories) {
+    tree = Changed(stores, tree, path, [](Directory& directory) { directory.implied = true; });
+  }
+  return tree;
+}
+
+TEST(CompleteTest, WritesThroughLinksOfTheBase) {
+  Stores stores;
+  const TreeRef base = MakeTree(
+      stores, {"usr/bin/sh=1", "bin->usr/bin", "var/run->/run", "run/old=2", "new->made/later"});
+  const TreeRef delta = Implied(
+      stores, {"bin/tool=3", "usr/bin/other=4", "var/run/old-", "var/run/pid=5", "new/x=6"});
+  ASSERT_OK_AND_ASSIGN(const TreeRef complete, Complete(stores.trees(), base, delta));
+  EXPECT_THAT(
+      LinesOf(stores, *Apply(stores.trees(), base, complete)),
+      ElementsAre("bin->usr/bin", "made/", "made/later/", "made/later/x=6", "new->made/later",
+                  "run/", "run/pid=5", "usr/", "usr/bin/", "usr/bin/other=4", "usr/bin/sh=1",
+                  "usr/bin/tool=3", "var/", "var/run->/run"));
+}
+
+TEST(CompleteTest, ANamedDirectoryReplacesALink) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"usr/bin/sh=1", "bin->usr/bin"});
+  const TreeRef delta = MakeTree(stores, {"bin/tool=2"});
+  ASSERT_OK_AND_ASSIGN(const TreeRef complete, Complete(stores.trees(), base, delta));
+  EXPECT_EQ(complete, delta);
+  EXPECT_THAT(LinesOf(stores, *Apply(stores.trees(), base, complete)),
+              ElementsAre("bin/", "bin/tool=2", "usr/", "usr/bin/", "usr/bin/sh=1"));
+}
+
+TEST(CompleteTest, LinksThatLeadNowhereEndAsErrors) {
+  Stores stores;
+  const TreeRef base = MakeTree(stores, {"a->b", "b->a"});
+  EXPECT_THAT(Complete(stores.trees(), base, Implied(stores, {"a/f=1"})),
+              ::cairn::testing::StatusIs(absl::StatusCode::kInvalidArgument, ::testing::_));
+}
+
 TEST(DiffTest, EqualTreesHaveNone) {
   Stores stores;
   const TreeRef tree = MakeTree(stores, {"a/f=1"});

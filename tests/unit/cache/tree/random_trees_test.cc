@@ -112,6 +112,25 @@ TEST_P(RandomTreesTest, ApplyUndoesDiff) {
   }
 }
 
+TEST_P(RandomTreesTest, SquashDoesWhatBothDeltasDo) {
+  Model first;
+  Mutate(first, 30);
+  Model second = first;
+  Mutate(second, 10);
+  Model third = second;
+  Mutate(third, 10);
+  const auto one = Diff(stores_.trees(), Build(first), Build(second));
+  const auto two = Diff(stores_.trees(), Build(second), Build(third));
+  ASSERT_OK(one);
+  ASSERT_OK(two);
+  if (*one && *two) {
+    ASSERT_OK_AND_ASSIGN(const TreeRef both, Squash(stores_.trees(), **one, **two));
+    ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores_.trees(), Build(first), both));
+    EXPECT_EQ(LinesOf(stores_, result), LinesOf(stores_, Build(third)));
+    EXPECT_EQ(result, Build(third));
+  }
+}
+
 TEST_P(RandomTreesTest, EditorReachesWhatTheModelSays) {
   Model before;
   Mutate(before, 20);
