@@ -20,8 +20,10 @@
 namespace cairn::snapshot {
 namespace {
 
-constexpr char kUpper[] = "fs";
+constexpr char kLower[] = "lower";
+constexpr char kUpper[] = "upper";
 constexpr char kWork[] = "work";
+constexpr char kTmp[] = "tmp";
 
 StatusOr<UniqueFd> OpenDirectory(int parent, const std::string& name) {
   UniqueFd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -44,12 +46,6 @@ Status RemoveAllIn(int directory) {
     RETURN_IF_ERROR(fs::RemoveTree(directory, name));
   }
   return absl::OkStatus();
-}
-
-// Removes `name` of `directory` with all it holds, in a destructor or after a failure: what stays
-// is removed at the next start.
-void Discard(int directory, const std::string& name) {
-  fs::RemoveTree(directory, name).IgnoreError();
 }
 
 }  // namespace
@@ -77,24 +73,25 @@ StatusOr<std::shared_ptr<SnapshotTable>> SnapshotTable::Open(const std::string& 
 Status SnapshotTable::OpenDirectories(bool discard) {
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDirectory(AT_FDCWD, root_));
   const std::pair<const char*, UniqueFd*> directories[] = {
-      {"snapshots", &snapshots_}, {kWork, &work_}, {"tmp", &tmp_}};
+      {kLower, &lower_}, {kUpper, &upper_}, {kWork, &work_}, {kTmp, &tmp_}};
   for (const auto& directory : directories) {
     RETURN_IF_ERROR(MakeDirectory(root.get(), directory.first, /*may_exist=*/true));
     ASSIGN_OR_RETURN(*directory.second, OpenDirectory(root.get(), directory.first));
+    if (directory.second != &lower_ || discard) {
+      RETURN_IF_ERROR(RemoveAllIn(directory.second->get()));
+    }
   }
-  RETURN_IF_ERROR(RemoveAllIn(work_.get()));
-  RETURN_IF_ERROR(RemoveAllIn(tmp_.get()));
-  return discard ? RemoveAllIn(snapshots_.get()) : absl::OkStatus();
+  return absl::OkStatus();
 }
 
 Status SnapshotTable::LoadSnapshots() {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs::ListDirectory(snapshots_.get()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs::ListDirectory(lower_.get()));
   std::vector<std::pair<int64_t, Digest>> found;
   for (const std::string& name : names) {
     const StatusOr<Digest> digest = Digest::FromHex(name);
     struct stat status = {};
-    if (!digest.ok() || ::fstatat(snapshots_.get(), name.c_str(), &status, 0) != 0) {
-      RETURN_IF_ERROR(fs::RemoveTree(snapshots_.get(), name));
+    if (!digest.ok() || ::fstatat(lower_.get(), name.c_str(), &status, 0) != 0) {
+      RETURN_IF_ERROR(fs::RemoveTree(lower_.get(), name));
       continue;
     }
     found.emplace_back(fs::ToNanoseconds(status.st_ctim.tv_sec, status.st_ctim.tv_nsec), *digest);
@@ -108,7 +105,7 @@ Status SnapshotTable::LoadSnapshots() {
 }
 
 std::string SnapshotTable::PathOf(const Digest& digest) const {
-  return absl::StrCat(root_, "/snapshots/", digest.hex(), "/", kUpper);
+  return absl::StrCat(root_, "/", kLower, "/", digest.hex());
 }
 
 std::string SnapshotTable::NextName() { return absl::StrCat(++next_name_); }
@@ -154,21 +151,24 @@ Status SnapshotTable::Make(const Digest& digest,
   const std::string name = NextName();
   const auto fill = [&]() -> Status {
     RETURN_IF_ERROR(MakeDirectory(tmp_.get(), name));
-    const std::string directory = absl::StrCat(name, "/", kUpper);
-    RETURN_IF_ERROR(MakeDirectory(tmp_.get(), directory));
-    ASSIGN_OR_RETURN(const UniqueFd fd, OpenDirectory(tmp_.get(), directory));
+    ASSIGN_OR_RETURN(const UniqueFd fd, OpenDirectory(tmp_.get(), name));
     RETURN_IF_ERROR(make(fd.get()));
     CAIRN_FAULT_POINT("snapshot.make.rename");
-    if (::renameat(tmp_.get(), name.c_str(), snapshots_.get(), digest.hex().c_str()) != 0) {
+    if (::renameat(tmp_.get(), name.c_str(), lower_.get(), digest.hex().c_str()) != 0) {
       return ErrnoStatus(errno, absl::StrCat("place snapshot ", digest.hex()));
     }
     return absl::OkStatus();
   };
   const Status filled = fill();
   if (!filled.ok()) {
-    Discard(tmp_.get(), name);
+    RemoveSoon(tmp_.get(), name);
   }
   return filled;
+}
+
+void SnapshotTable::RemoveSoon(int directory_fd, const std::string& name) {
+  // What cannot be removed now is removed at the next start.
+  remover_.Post([directory_fd, name] { fs::RemoveTree(directory_fd, name).IgnoreError(); });
 }
 
 void SnapshotTable::Settle(const Digest& digest, bool made, int holds) {
@@ -194,26 +194,29 @@ SnapshotTable::Workspace::Workspace(std::shared_ptr<SnapshotTable> table, std::s
                                     UniqueFd upper)
     : table_(std::move(table)),
       name_(std::move(name)),
-      upper_directory_(absl::StrCat(table_->root_, "/", kWork, "/", name_, "/", kUpper)),
-      work_directory_(absl::StrCat(table_->root_, "/", kWork, "/", name_, "/", kWork)),
+      upper_directory_(absl::StrCat(table_->root_, "/", kUpper, "/", name_)),
+      work_directory_(absl::StrCat(table_->root_, "/", kWork, "/", name_)),
       upper_(std::move(upper)) {}
 
 SnapshotTable::Workspace::~Workspace() {
-  if (!name_.empty()) {
-    Discard(table_->work_.get(), name_);
+  table_->RemoveSoon(table_->work_.get(), name_);
+  if (!kept_) {
+    table_->RemoveSoon(table_->upper_.get(), name_);
   }
 }
 
 StatusOr<std::unique_ptr<SnapshotTable::Workspace>> SnapshotTable::NewWorkspace() {
   const std::string name = NextName();
-  RETURN_IF_ERROR(MakeDirectory(work_.get(), name));
+  RETURN_IF_ERROR(MakeDirectory(upper_.get(), name));
+  StatusOr<UniqueFd> fd = OpenDirectory(upper_.get(), name);
+  if (!fd.ok()) {
+    RemoveSoon(upper_.get(), name);
+    return fd.status();
+  }
   // From here on its destructor removes what was made.
-  auto workspace = std::make_unique<Workspace>(shared_from_this(), name, UniqueFd());
-  RETURN_IF_ERROR(MakeDirectory(work_.get(), absl::StrCat(name, "/", kUpper)));
-  RETURN_IF_ERROR(MakeDirectory(work_.get(), absl::StrCat(name, "/", kWork)));
-  ASSIGN_OR_RETURN(UniqueFd upper, OpenDirectory(work_.get(), absl::StrCat(name, "/", kUpper)));
-  workspace->name_.clear();
-  return std::make_unique<Workspace>(shared_from_this(), name, std::move(upper));
+  auto workspace = std::make_unique<Workspace>(shared_from_this(), name, *std::move(fd));
+  RETURN_IF_ERROR(MakeDirectory(work_.get(), name));
+  return workspace;
 }
 
 Status SnapshotTable::Keep(Workspace& workspace, const Digest& digest) {
@@ -224,13 +227,12 @@ Status SnapshotTable::Keep(Workspace& workspace, const Digest& digest) {
     }
   }
   const auto move = [&]() -> Status {
-    RETURN_IF_ERROR(fs::RemoveTree(work_.get(), absl::StrCat(workspace.name_, "/", kWork)));
     CAIRN_FAULT_POINT("snapshot.keep.rename");
-    if (::renameat(work_.get(), workspace.name_.c_str(), snapshots_.get(), digest.hex().c_str()) !=
+    if (::renameat(upper_.get(), workspace.name_.c_str(), lower_.get(), digest.hex().c_str()) !=
         0) {
       return ErrnoStatus(errno, absl::StrCat("place snapshot ", digest.hex()));
     }
-    workspace.name_.clear();
+    workspace.kept_ = true;
     return absl::OkStatus();
   };
   const Status moved = move();
@@ -251,7 +253,7 @@ std::vector<std::pair<int64_t, Digest>> SnapshotTable::Unused() {
 }
 
 StatusOr<uint64_t> SnapshotTable::Measure(const Digest& digest) {
-  ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(snapshots_.get(), digest.hex()));
+  ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(lower_.get(), digest.hex()));
   uint64_t blocks = 0;
   RETURN_IF_ERROR(fs::WalkTree(directory.get(), {.xattrs = false},
                                [&](const fs::WalkEntry& entry) -> StatusOr<fs::WalkAction> {
@@ -308,7 +310,7 @@ StatusOr<uint64_t> SnapshotTable::RemoveUnused(uint64_t wanted) {
     const StatusOr<uint64_t> bytes = Measure(digest);
     const std::string name = NextName();
     const bool moved =
-        ::renameat(snapshots_.get(), digest.hex().c_str(), tmp_.get(), name.c_str()) == 0;
+        ::renameat(lower_.get(), digest.hex().c_str(), tmp_.get(), name.c_str()) == 0;
     const Status status =
         moved ? bytes.status() : ErrnoStatus(errno, absl::StrCat("remove ", digest.hex()));
     Settle(digest, /*made=*/!moved, /*holds=*/0);

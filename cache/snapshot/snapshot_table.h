@@ -1,11 +1,14 @@
 // SnapshotTable: the directories on disk. The only place that builds their paths:
 //
-//   <root>/snapshots/<delta hex>/fs   a snapshot, complete: it came here by rename
-//   <root>/work/<number>/{fs,work}    a step's upper directory and overlay's work directory
-//   <root>/tmp/<number>               being made or being removed
+//   <root>/lower/<hex of a tree>   a snapshot, complete: it came here by rename
+//   <root>/upper/<number>          a step's upper directory
+//   <root>/work/<number>           and overlay's work directory for it
+//   <root>/tmp/<number>            being made or being removed
 //
-// What a crash leaves in work/ and tmp/ is removed at the next start. Nothing here is synced: a
-// snapshot is derived data, and after a power loss all of them are made again.
+// What a crash leaves outside lower/ is removed at the next start. Nothing here is synced: a
+// snapshot is derived data, and after a power loss all of them are made again. Each inode that is
+// made or removed costs a step time (ext4 goes around inodes that were freed in the last seconds),
+// so there are no directories around directories, and what a step leaves is removed by a thread.
 //
 // Thread-safe. Two callers that need one snapshot share the work.
 #pragma once
@@ -16,12 +19,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "runtime/base/cancel.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/status.h"
 #include "runtime/base/sync.h"
+#include "runtime/base/thread_pool.h"
 
 namespace cairn::snapshot {
 
@@ -39,7 +45,7 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
     ~Held() { table_->Release(digest_); }
     Held(const Held&) = delete;
     Held& operator=(const Held&) = delete;
-    // Its "fs" directory, absolute.
+    // The directory, absolute.
     std::string path() const { return table_->PathOf(digest_); }
 
    private:
@@ -52,7 +58,8 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   StatusOr<std::unique_ptr<Held>> Acquire(const Digest& digest, const CancelToken& cancel,
                                           const std::function<Status(int directory_fd)>& make);
 
-  // An upper directory ("fs") and overlay's work directory. Removed on destruction, unless kept.
+  // An upper directory and overlay's work directory. Removed on destruction, but for an upper that
+  // was kept.
   class Workspace {
    public:
     Workspace(std::shared_ptr<SnapshotTable> table, std::string name, UniqueFd upper);
@@ -66,7 +73,8 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
    private:
     friend class SnapshotTable;
     const std::shared_ptr<SnapshotTable> table_;
-    std::string name_;  // empty once it is a snapshot
+    const std::string name_;
+    bool kept_ = false;
     const std::string upper_directory_;
     const std::string work_directory_;
     const UniqueFd upper_;
@@ -104,9 +112,11 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   void Release(const Digest& digest);
   std::vector<std::pair<int64_t, Digest>> Unused();
   StatusOr<uint64_t> Measure(const Digest& digest);
+  void RemoveSoon(int directory_fd, const std::string& name);
 
   const std::string root_;  // absolute
-  UniqueFd snapshots_;
+  UniqueFd lower_;
+  UniqueFd upper_;
   UniqueFd work_;
   UniqueFd tmp_;
   std::atomic<uint64_t> next_name_ = 0;
@@ -115,6 +125,8 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   CondVar changed_;
   int64_t clock_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<Digest, Snapshot> known_ ABSL_GUARDED_BY(mu_);
+
+  ThreadPool remover_{"snapshots", 1};  // last: its tasks use the rest
 };
 
 }  // namespace cairn::snapshot

@@ -1,11 +1,11 @@
 // Snapshotter: turns a chain into something that can be mounted, and a written directory into a
 // delta. The only place that knows how a tree becomes a mount.
 //
-// Each delta is materialised once, as an overlay directory "snapshots/<delta digest>/" with 0:0
-// character devices for whiteouts and trusted.overlay.opaque for opaque directories; files are
-// linked from the blob store where an inode with the right metadata exists, else copied. A step's
-// upper directory is taken over as the snapshot of its own delta by rename. Snapshots are derived
-// data: any may be removed when no Mountable holds it, and is made again from the store.
+// Each delta is materialised once, as an overlay directory named by its digest, with 0:0 character
+// devices for whiteouts and trusted.overlay.opaque for opaque directories; files are linked from
+// the blob store where an inode with the right metadata exists, else copied. A step's upper
+// directory is taken over as the snapshot of its own delta by rename. Snapshots are derived data:
+// any may be removed when no Mountable holds it, and is made again from the store.
 //
 // Thread-safe; two callers that need one snapshot share the work.
 #pragma once
@@ -29,7 +29,7 @@ class Mountable {
 };
 
 // Where a step writes: an empty upper directory and overlay's work directory, on the store's file
-// system. Removed with all they hold on destruction, unless committed.
+// system. Removed, soon, with all they hold on destruction, unless committed.
 class Writable {
  public:
   virtual ~Writable() = default;

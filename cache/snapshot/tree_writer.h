@@ -21,8 +21,8 @@ struct WriteOptions {
   CancelToken cancel;
 };
 
-// Writes `tree` below `directory_fd`, with all metadata exact, hard links included. kNotFound when
-// bytes of the tree are gone.
+// Writes `tree` below `directory_fd`, with all metadata exact, hard links included; large trees on
+// two threads. kNotFound when bytes of the tree are gone.
 Status WriteTree(tree::TreeStore& trees, const Digest& tree, int directory_fd,
                  const WriteOptions& options);
 

@@ -144,7 +144,7 @@ TEST_F(CommitTest, LargeFilesAreAdoptedAndTheUpperBecomesTheSnapshot) {
   ASSERT_EQ(::stat((mountable->lower_directories().front() + "/big").c_str(), &after), 0);
   EXPECT_EQ(after.st_ino, before.st_ino);
   EXPECT_EQ(after.st_nlink, 2u);
-  EXPECT_EQ(Count("work"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
   ExpectShowsItsTree(*chain);
 }
 
@@ -163,7 +163,7 @@ TEST_F(CommitTest, StepThatRepeatsADeltaSharesItsSnapshot) {
   const layer::Chain second = Run(base, shell);
   EXPECT_EQ(first, second);
   EXPECT_EQ(Count(), count);
-  EXPECT_EQ(Count("work"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
 }
 
 TEST_F(CommitTest, DroppedWritableLeavesNothing) {
@@ -171,7 +171,7 @@ TEST_F(CommitTest, DroppedWritableLeavesNothing) {
     auto writable = *snapshots_->NewWritable(ChainOf({"a=1"}));
     ASSERT_EQ(::system(("echo 1 > " + writable->upper_directory() + "/x").c_str()), 0);
   }
-  EXPECT_EQ(Count("work"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
 }
 
 TEST_F(CommitTest, CancelledCommitLeavesNothing) {
@@ -182,7 +182,7 @@ TEST_F(CommitTest, CancelledCommitLeavesNothing) {
   ASSERT_EQ(::system(("echo 1 > " + writable->upper_directory() + "/x").c_str()), 0);
   EXPECT_EQ(snapshots_->Commit(std::move(writable), base, source.token()).status().code(),
             absl::StatusCode::kCancelled);
-  EXPECT_EQ(Count("work"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
 }
 
 TEST_F(CommitTest, TinyStepCostsLittle) {

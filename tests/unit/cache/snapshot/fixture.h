@@ -199,7 +199,16 @@ class SnapshotterFixture : public ::testing::Test {
   }
 
   // How many snapshots are on disk.
-  size_t Count(const std::string& directory = "snapshots") {
+  size_t Count() { return CountIn("lower"); }
+  // How many directories there are besides, after all is done.
+  size_t CountLeftovers() {
+    snapshots_.reset();
+    const size_t count = CountIn("upper") + CountIn("work") + CountIn("tmp");
+    Open();
+    return count;
+  }
+
+  size_t CountIn(const std::string& directory) {
     const auto path = std::filesystem::path(root()) / directory;
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
   }

@@ -110,7 +110,7 @@ TEST_F(MountTest, ManyCallersShareTheWork) {
     EXPECT_OK(status);
   }
   EXPECT_EQ(Count(), 1u);
-  EXPECT_EQ(Count("tmp"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
   ExpectShowsItsTree(chain);
 }
 
@@ -120,7 +120,7 @@ TEST_F(MountTest, LostBytesAreNotFoundAndLeaveNothing) {
   EXPECT_THAT(snapshots_->Mount(chain, {}),
               testing::StatusIs(absl::StatusCode::kNotFound, ::testing::HasSubstr("b: blob")));
   EXPECT_EQ(Count(), 0u);
-  EXPECT_EQ(Count("tmp"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
   ASSERT_OK(stores_.blobs().Put("2"));
   ExpectShowsItsTree(chain);
 }
@@ -154,20 +154,19 @@ TEST_F(MountTest, OldestUseGoesFirst) {
   ASSERT_OK(snapshots_->Mount(second, {}));
   ASSERT_OK(snapshots_->Mount(first, {}));
   ASSERT_OK(snapshots_->RemoveUnused(1));
-  EXPECT_TRUE(std::filesystem::exists(
-      absl::StrCat(root(), "/snapshots/", first.layers[0].delta.digest.hex())));
+  EXPECT_TRUE(
+      std::filesystem::exists(absl::StrCat(root(), "/lower/", first.layers[0].delta.digest.hex())));
   EXPECT_EQ(Count(), 1u);
 }
 
 TEST_F(MountTest, OpenKeepsSnapshotsAndRemovesLeftovers) {
   const layer::Chain chain = ChainOf({"a/b=1"});
   ASSERT_OK(snapshots_->Mount(chain, {}));
-  std::filesystem::create_directories(root() + "/work/77/fs/deep/er");
-  std::filesystem::create_directories(root() + "/tmp/78/fs");
-  std::filesystem::create_directories(root() + "/snapshots/strange");
+  std::filesystem::create_directories(root() + "/upper/77/deep/er");
+  std::filesystem::create_directories(root() + "/tmp/78/work");
+  std::filesystem::create_directories(root() + "/lower/strange");
   Open();
-  EXPECT_EQ(Count("work"), 0u);
-  EXPECT_EQ(Count("tmp"), 0u);
+  EXPECT_EQ(CountLeftovers(), 0u);
   EXPECT_EQ(Count(), 1u);
   ExpectShowsItsTree(chain);
   EXPECT_EQ(Count(), 1u);
