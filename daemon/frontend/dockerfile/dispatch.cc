@@ -257,9 +257,36 @@ Status Dispatch(const Dispatched& d, AddCommand& add) { return DispatchAdd(d, ad
 Status Dispatch(const Dispatched& d, CopyCommand& copy) { return DispatchCopy(d, copy); }
 Status Dispatch(const Dispatched& d, ExposeCommand& expose) { return DispatchExpose(d, expose); }
 
+// Ops hold text, which on the wire must be UTF-8. Comments, labels and the content of copied
+// heredocs may be anything.
+Status CheckText(const StageState& stage, const Command& command) {
+  const auto* run = std::get_if<RunCommand>(&command.body);
+  const bool makes_op = run != nullptr || std::holds_alternative<CopyCommand>(command.body) ||
+                        std::holds_alternative<AddCommand>(command.body) ||
+                        std::holds_alternative<WorkdirCommand>(command.body);
+  bool is_text = !makes_op || IsUtf8(command.code);
+  if (makes_op) {
+    is_text = is_text && IsUtf8(stage.user) && IsUtf8(stage.image.user);
+    for (const auto& [name, value] : stage.environment.entries()) {
+      is_text = is_text && IsUtf8(name) && IsUtf8(value);
+    }
+  }
+  if (run != nullptr) {
+    for (const ShellFile& file : run->line.files) {
+      is_text = is_text && IsUtf8(file.data);
+    }
+    for (const std::string& word : stage.image.shell) {
+      is_text = is_text && IsUtf8(word);
+    }
+  }
+  return is_text ? absl::OkStatus()
+                 : Error(absl::StrCat(command.keyword, " uses text that is not valid UTF-8"));
+}
+
 }  // namespace
 
 Status DispatchCommand(const DispatchContext& context, StageState& stage, StageCommand& command) {
+  RETURN_IF_ERROR(CheckText(stage, command.command));
   const Dispatched d{context, stage, command,
                      context.linter.WithComments(command.command.comments)};
   return std::visit([&](auto& body) { return Dispatch(d, body); }, command.command.body);

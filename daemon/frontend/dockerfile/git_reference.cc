@@ -19,6 +19,7 @@ namespace {
 
 using Query = std::map<std::string, std::vector<std::string>>;
 
+// Text that would not be UTF-8 when decoded is left as it is.
 std::string PercentDecode(string_view text, bool plus_is_space) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -30,7 +31,7 @@ std::string PercentDecode(string_view text, bool plus_is_space) {
       out += plus_is_space && text[i] == '+' ? ' ' : text[i];
     }
   }
-  return out;
+  return IsUtf8(out) ? out : std::string(text);
 }
 
 Query ParseQuery(string_view text) {

@@ -84,6 +84,9 @@ Status BuildStage(const DispatchContext& context,
                   const std::vector<std::string>& known, const Stage& stage, size_t index,
                   StageGraph& graph) {
   const Linter linter = context.linter.WithComments(stage.comments);
+  if (!IsUtf8(stage.code)) {
+    return Error("FROM uses text that is not valid UTF-8");
+  }
   const StatusOr<LexResult> name = ExpandWord(stage.base, context.global_args, context.lex);
   RETURN_IF_ERROR(name.status());
   CheckFromArgs(name->unmatched, known, stage.location, linter);

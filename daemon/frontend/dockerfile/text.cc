@@ -46,6 +46,35 @@ double UnitNanoseconds(string_view unit) {
 
 bool IsSpace(char c) { return c == '\n' || IsBlank(c); }
 
+bool IsUtf8(string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const size_t length = first < 0x80                    ? 1
+                          : first >= 0xC2 && first < 0xE0 ? 2
+                          : first >= 0xE0 && first < 0xF0 ? 3
+                          : first >= 0xF0 && first < 0xF5 ? 4
+                                                          : 0;
+    if (length == 0 || i + length > text.size()) {
+      return false;
+    }
+    uint32_t value = length == 1 ? first : first & (0xFF >> (length + 1));
+    for (size_t j = 1; j < length; ++j) {
+      const auto next = static_cast<unsigned char>(text[i + j]);
+      if ((next & 0xC0) != 0x80) {
+        return false;
+      }
+      value = (value << 6) | (next & 0x3F);
+    }
+    const bool is_overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
+    if (is_overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
 std::string Quote(string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {

@@ -14,6 +14,9 @@ namespace cairn::dockerfile {
 // Whether `c` is white space in ASCII.
 bool IsSpace(char c);
 
+// Whether `text` is valid UTF-8.
+bool IsUtf8(string_view text);
+
 // `text` in double quotes with Go's escapes (%q).
 std::string Quote(string_view text);
 
