@@ -25,7 +25,7 @@ constexpr size_t kMostPending = 8;
 struct ChunkedCompression::Chunk {
   std::string key;
   std::string plain;
-  bool reused = false;
+  std::optional<Digest> known;  // of the compressed bytes, when they were remembered
 
   Mutex mu;
   CondVar done_changed;
@@ -82,7 +82,8 @@ Status ChunkedCompression::Write(string_view data) {
 }
 
 // The compressed form that an earlier layer has, if its blob is still there and whole.
-std::optional<std::string> ChunkedCompression::FindCompressed(const std::string& key) {
+std::optional<std::string> ChunkedCompression::FindCompressed(const std::string& key,
+                                                              std::optional<Digest>& known) {
   const auto memo = target_.database.Get(blob::Table::kMemo, key);
   if (!memo.ok() || !*memo) {
     return std::nullopt;
@@ -111,6 +112,7 @@ std::optional<std::string> ChunkedCompression::FindCompressed(const std::string&
   if (!bytes.ok() || Digest::Of(*bytes) != *digest) {
     return std::nullopt;
   }
+  known = *digest;
   return *std::move(bytes);
 }
 
@@ -122,11 +124,10 @@ Status ChunkedCompression::EndChunk() {
   diff_id_.Update(chunk->plain);
   chunk->key = absl::StrCat("chunk:", static_cast<int>(encoding_), ":", level_.value_or(-1), ":",
                             Digest::Of(chunk->plain).hex());
-  std::optional<std::string> known = FindCompressed(chunk->key);
-  if (known) {
-    chunk->reused = true;
+  std::optional<std::string> compressed = FindCompressed(chunk->key, chunk->known);
+  if (compressed) {
     MutexLock lock(chunk->mu);
-    chunk->compressed = *std::move(known);
+    chunk->compressed = *std::move(compressed);
     chunk->done = true;
   } else {
     target_.pool.Post([chunk, encoding = encoding_, level = level_] {
@@ -154,9 +155,10 @@ Status ChunkedCompression::WriteOldest() {
   }
   RETURN_IF_ERROR_IN(compressed.status(), "compress layer");
   RETURN_IF_ERROR(writer_->Write(*compressed));
-  placed_.push_back({chunk->key, offset_, compressed->size(), Digest::Of(*compressed)});
+  placed_.push_back({chunk->key, offset_, compressed->size(),
+                     chunk->known ? *chunk->known : Digest::Of(*compressed)});
   offset_ += compressed->size();
-  reused_ += chunk->reused ? 1 : 0;
+  reused_ += chunk->known ? 1 : 0;
   return absl::OkStatus();
 }
 

@@ -59,7 +59,8 @@ class ChunkedCompression final : public EntrySink {
                      const CancelToken& cancel, std::unique_ptr<blob::BlobWriter> writer);
   Status EndChunk();
   Status WriteOldest();
-  std::optional<std::string> FindCompressed(const std::string& key);
+  // Sets `known` to the digest of the compressed bytes that it returns.
+  std::optional<std::string> FindCompressed(const std::string& key, std::optional<Digest>& known);
   Status Remember(const Digest& blob);
 
   const Target target_;
