@@ -59,7 +59,7 @@ std::vector<Digest> WrittenImage::reached() const {
 }
 
 // One image being written.
-struct ImageWriter::Session {
+struct ImageWriter::Writing {
   const ExporterParts& parts;
   const SolvedResult& result;
   const ImageOptions& options;
@@ -112,7 +112,7 @@ struct ImageWriter::Session {
   Status Run();
 };
 
-StatusOr<ExportedLayer> ImageWriter::Session::ExportLayer(const layer::Layer& layer,
+StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& layer,
                                                           std::optional<int64_t> clamp,
                                                           bool force) {
   const layer::LayerOptions layer_options{.compression = options.compression,
@@ -127,7 +127,7 @@ StatusOr<ExportedLayer> ImageWriter::Session::ExportLayer(const layer::Layer& la
   return ExportedLayer{std::move(blob), created};
 }
 
-StatusOr<std::vector<ExportedLayer>> ImageWriter::Session::ExportLayers(
+StatusOr<std::vector<ExportedLayer>> ImageWriter::Writing::ExportLayers(
     const ResultPlatform& platform, std::optional<int64_t> epoch) {
   std::vector<ExportedLayer> exported;
   if (!platform.chain.has_value()) {
@@ -179,7 +179,7 @@ StatusOr<std::vector<ExportedLayer>> ImageWriter::Session::ExportLayers(
   return exported;
 }
 
-StatusOr<Descriptor> ImageWriter::Session::WriteManifest(const ResultPlatform& platform) {
+StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& platform) {
   ASSIGN_OR_RETURN(const std::optional<int64_t> epoch, EpochFor(platform));
   std::vector<ExportedLayer> layers;
   {
@@ -218,7 +218,7 @@ StatusOr<Descriptor> ImageWriter::Session::WriteManifest(const ResultPlatform& p
   return descriptor;
 }
 
-std::vector<SolvedAttestation> ImageWriter::Session::AttestationsOf(
+std::vector<SolvedAttestation> ImageWriter::Writing::AttestationsOf(
     const ResultPlatform& platform) {
   std::vector<SolvedAttestation> kept;
   const auto found = result.attestations.find(platform.id);
@@ -232,7 +232,7 @@ std::vector<SolvedAttestation> ImageWriter::Session::AttestationsOf(
   return kept;
 }
 
-StatusOr<Descriptor> ImageWriter::Session::WriteAttestations(
+StatusOr<Descriptor> ImageWriter::Writing::WriteAttestations(
     const ResultPlatform& platform, const Descriptor& target,
     const std::vector<SolvedAttestation>& attestations) {
   registry::Manifest manifest{.media_type = media_type::kOciManifest,
@@ -268,7 +268,7 @@ StatusOr<Descriptor> ImageWriter::Session::WriteAttestations(
   return descriptor;
 }
 
-Status ImageWriter::Session::WriteIndex(const std::vector<ResultPlatform>& platforms) {
+Status ImageWriter::Writing::WriteIndex(const std::vector<ResultPlatform>& platforms) {
   registry::Index index{.media_type =
                             options.oci_types ? media_type::kOciIndex : media_type::kDockerIndex};
   std::vector<Descriptor> attestation_manifests;
@@ -294,7 +294,7 @@ Status ImageWriter::Session::WriteIndex(const std::vector<ResultPlatform>& platf
   return absl::OkStatus();
 }
 
-Status ImageWriter::Session::Run() {
+Status ImageWriter::Writing::Run() {
   ASSIGN_OR_RETURN(const std::vector<ResultPlatform> platforms, PlatformsOf(result));
   bool attested = false;
   for (const ResultPlatform& platform : platforms) {
@@ -333,10 +333,10 @@ StatusOr<WrittenImage> ImageWriter::Write(const SolvedResult& result, ImageOptio
                                           ExportContext& context) {
   std::map<std::string, std::string> metadata = result.metadata;
   RETURN_IF_ERROR(options.annotations.TakeFrom(metadata));
-  Session session{.parts = parts_, .result = result, .options = options, .context = context};
-  RETURN_IF_ERROR(session.Run());
+  Writing writing{.parts = parts_, .result = result, .options = options, .context = context};
+  RETURN_IF_ERROR(writing.Run());
   RETURN_IF_ERROR(parts_.chains.trees().blobs().MakeDurable());
-  return std::move(session.image);
+  return std::move(writing.image);
 }
 
 std::map<std::string, std::string> ResponseOf(const WrittenImage& image) {

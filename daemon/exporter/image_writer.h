@@ -43,7 +43,7 @@ class ImageWriter {
                                ExportContext& context);
 
  private:
-  struct Session;  // one call of Write
+  struct Writing;  // one call of Write
   const ExporterParts parts_;
 };
 

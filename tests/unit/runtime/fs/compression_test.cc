@@ -97,6 +97,21 @@ TEST_P(CompressionTest, ConcatenationReadsAsOneAndJunkDoesNot) {
               StatusIs(absl::StatusCode::kInvalidArgument, _));
 }
 
+TEST_P(CompressionTest, MutatedDataIsReadOrRefused) {
+  const std::string data = Sample(20'000);
+  ASSERT_OK_AND_ASSIGN(const std::string packed,
+                       Compress(GetParam().encoding, data, GetParam().level));
+  std::mt19937 random(7);
+  for (int i = 0; i < 500; ++i) {
+    std::string mutated = packed;
+    mutated[random() % mutated.size()] = static_cast<char>(random());
+    const StatusOr<std::string> unpacked = Decompress(GetParam().encoding, mutated, 1 << 20);
+    EXPECT_TRUE(unpacked.ok() || absl::IsInvalidArgument(unpacked.status()) ||
+                absl::IsResourceExhausted(unpacked.status()))
+        << unpacked.status();
+  }
+}
+
 TEST_P(CompressionTest, OutputIsLimited) {
   ASSERT_OK_AND_ASSIGN(
       const std::string packed,

@@ -1,5 +1,8 @@
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+#include <random>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/base/subprocess.h"
 #include "runtime/fs/tar_header.h"
@@ -243,6 +246,35 @@ TEST(TarTest, LimitsHold) {
                                    PaxRecord("GNU.sparse.map", "0,0")) +
                       many),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("sparse")));
+}
+
+TEST(TarTest, MutatedArchivesAreReadOrRefused) {
+  const std::string original =
+      RawEntry('x', "p", PaxRecord("path", "long") + PaxRecord("SCHILY.xattr.user.a", "b")) +
+      RawEntry('0', "a", "abc") +
+      RawEntry('x', "p",
+               PaxRecord("GNU.sparse.map", "0,2,4,1") + PaxRecord("GNU.sparse.size", "9")) +
+      RawEntry('0', "sparse", "xyz") + RawEntry('L', "l", "name") + RawEntry('5', "d/", "") + End();
+  std::mt19937 random(7);
+  for (int i = 0; i < 3000; ++i) {
+    std::string tar = original;
+    for (int change = 0; change < 3; ++change) {
+      tar[random() % tar.size()] = static_cast<char>(random());
+    }
+    // Headers get a right checksum again, so that what is behind it is reached.
+    for (size_t at = 0; at + kTarBlock <= tar.size(); at += kTarBlock) {
+      if (tar.compare(at + 257, 5, "ustar") == 0) {
+        TarHeader header;
+        std::copy_n(tar.begin() + at, kTarBlock, header.data());
+        header.SetChecksum();
+        std::copy_n(header.data(), kTarBlock, tar.begin() + at);
+      }
+    }
+    const StatusOr<std::vector<ReadBack>> read = ReadTar(tar);
+    EXPECT_TRUE(read.ok() || absl::IsInvalidArgument(read.status()) ||
+                absl::IsResourceExhausted(read.status()))
+        << read.status();
+  }
 }
 
 }  // namespace
