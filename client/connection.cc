@@ -74,6 +74,10 @@ StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& 
   arguments.SetMaxSendMessageSize(kMaxMessage);
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A daemon that is just starting is asked again soon, not after gRPC's second.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   if (!options.server_name.empty()) {
     arguments.SetSslTargetNameOverride(options.server_name);

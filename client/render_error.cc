@@ -73,6 +73,9 @@ Status FromDaemon(const grpc::Status& status) {
     return absl::OkStatus();
   }
   Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (status.error_code() == grpc::UNIMPLEMENTED && status.error_message().empty()) {
+    out = absl::UnimplementedError("the daemon at this address does not offer that");
+  }
   google::rpc::Status details;
   std::string excerpts;
   if (details.ParseFromString(status.error_details())) {

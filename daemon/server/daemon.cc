@@ -9,11 +9,14 @@
 #include "daemon/control/build_runner.h"
 #include "daemon/control/content_service.h"
 #include "daemon/control/control_service.h"
+#include "daemon/control/frontend_server.h"
 #include "daemon/control/health_service.h"
 #include "daemon/control/history_recorder.h"
+#include "daemon/control/images_service.h"
 #include "daemon/control/trace_service.h"
 #include "daemon/exporter/exporters.h"
 #include "daemon/frontend/dockerfile/dockerfile_frontend.h"
+#include "daemon/frontend/gateway/gateway_frontend.h"
 #include "daemon/history/history.h"
 #include "daemon/ops/op_factory.h"
 #include "daemon/server/collection_loop.h"
@@ -32,6 +35,7 @@ namespace {
 
 constexpr char kBuildIdHeader[] = "buildkit-controlapi-buildid";
 constexpr char kDockerfileFrontend[] = "dockerfile.v0";
+constexpr char kGatewayFrontend[] = "gateway.v0";
 
 // Keeps the history, and has garbage collected after builds.
 class BuildEnds final : public control::BuildObserver {
@@ -104,9 +108,11 @@ struct Daemon::Parts {
   std::unique_ptr<control::BuildRunner> builds;
 
   std::unique_ptr<control::CallThreads> threads;
+  std::unique_ptr<control::FrontendServer> frontend_server;
   std::unique_ptr<control::ControlService> control_service;
   std::unique_ptr<control::BridgeService> bridge_service;
   std::unique_ptr<control::ContentService> content_service;
+  std::unique_ptr<control::ImagesService> images_service;
   std::unique_ptr<control::HealthService> health_service;
   std::unique_ptr<control::TraceService> trace_service;
   std::unique_ptr<Listeners> listeners;
@@ -135,8 +141,9 @@ Status Daemon::Parts::OpenWorker() {
 
 Status Daemon::Parts::OpenSolver() {
   sessions = std::make_unique<session::SessionManager>(log);
-  sources = std::make_unique<source::SourceFactory>(source::SourceStores{
-      *sessions, *store->chains, *store->database, *store->ledger, *registry, *store->images});
+  sources = std::make_unique<source::SourceFactory>(
+      source::SourceStores{*sessions, *store->chains, *store->database, *store->ledger, *registry,
+                           *store->images, *http});
   source_bridge = std::make_unique<SourceBridge>(*sources);
 
   const std::string sockets = absl::StrCat(config.root, "/sockets");
@@ -195,11 +202,20 @@ Status Daemon::Parts::OpenServices() {
                                 log});
 
   threads = std::make_unique<control::CallThreads>();
+  frontend_server =
+      std::make_unique<control::FrontendServer>(*threads, worker, &op_environment->exec);
+  if (IsEnabled(config, kGatewayFrontend)) {
+    const auto configured = config.frontends.find(kGatewayFrontend);
+    frontends[kGatewayFrontend] = gateway::MakeGatewayFrontend(
+        {*store->snapshots, *executor, *frontend_server,
+         configured == config.frontends.end() ? std::vector<std::string>()
+                                              : configured->second.allowed_repositories});
+  }
   control_service = std::make_unique<control::ControlService>(
       control::ControlEnvironment{*threads, worker, *sessions, *solver, *builds, *history,
                                   *store->ledger, *store->collector, clock});
-  bridge_service =
-      std::make_unique<control::BridgeService>(*threads, worker, FindByHeader(*builds));
+  bridge_service = std::make_unique<control::BridgeService>(*threads, worker, FindByHeader(*builds),
+                                                            &op_environment->exec);
   content_service = std::make_unique<control::ContentService>(
       *threads, *store->blobs, *history, [this]() -> StatusOr<std::vector<blob::BlobInfo>> {
         std::vector<blob::BlobInfo> blobs;
@@ -209,13 +225,15 @@ Status Daemon::Parts::OpenServices() {
         }
         return blobs;
       });
+  images_service =
+      std::make_unique<control::ImagesService>(*threads, *store->images, *store->blobs);
   health_service = std::make_unique<control::HealthService>(*threads, draining.token());
   trace_service = std::make_unique<control::TraceService>();
-  ASSIGN_OR_RETURN(
-      listeners, Listeners::Open(config,
-                                 {control_service.get(), bridge_service.get(),
-                                  content_service.get(), health_service.get(), trace_service.get()},
-                                 log));
+  ASSIGN_OR_RETURN(listeners, Listeners::Open(config,
+                                              {control_service.get(), bridge_service.get(),
+                                               content_service.get(), images_service.get(),
+                                               health_service.get(), trace_service.get()},
+                                              log));
   return absl::OkStatus();
 }
 

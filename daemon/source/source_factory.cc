@@ -41,7 +41,17 @@ StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& v
                                             .registry = stores_.registry,
                                             .resolver = resolver_});
   }
+  if (scheme == "http" || scheme == "https") {
+    return HttpSource::Create(source, HttpStores());
+  }
   return UnknownScheme(source.identifier());
+}
+
+HttpSourceStores SourceFactory::HttpStores() const {
+  return {.sessions = stores_.sessions,
+          .chains = stores_.chains,
+          .database = stores_.database,
+          .http = stores_.http};
 }
 
 StatusOr<solver::ImageConfig> SourceFactory::ResolveImageConfig(
@@ -65,7 +75,15 @@ StatusOr<solver::SourceMeta> SourceFactory::ResolveSourceMeta(
     const CancelToken& cancel) {
   solver::SourceMeta meta{.source = request.source};
   const std::string& identifier = request.source.identifier();
-  if (SchemeOf(identifier) != "docker-image") {
+  const std::string scheme = SchemeOf(identifier);
+  if (scheme == "http" || scheme == "https") {
+    ASSIGN_OR_RETURN(const auto http, HttpSource::Create(request.source, HttpStores()));
+    ASSIGN_OR_RETURN(HttpFile file, http->Resolve(sessions, cancel));
+    meta.http = solver::SourceMeta::Http{
+        .checksum = file.digest, .filename = std::move(file.name), .last_modified = file.modified};
+    return meta;
+  }
+  if (scheme != "docker-image") {
     return UnknownScheme(identifier);
   }
   ASSIGN_OR_RETURN(meta.image,

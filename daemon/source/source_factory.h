@@ -10,8 +10,10 @@
 #include "daemon/llb/graph.h"
 #include "daemon/solver/frontend.h"
 #include "daemon/solver/op.h"
+#include "daemon/source/http_source.h"
 #include "daemon/source/image_source.h"
 #include "daemon/source/local_source.h"
+#include "runtime/net/http_client.h"
 
 namespace cairn::source {
 
@@ -22,6 +24,7 @@ struct SourceStores {
   gc::Ledger& ledger;
   registry::RegistryClient& registry;
   gc::ImageStore& images;
+  net::HttpClient& http;
 };
 
 class SourceFactory {
@@ -41,6 +44,8 @@ class SourceFactory {
                                                  const CancelToken& cancel);
 
  private:
+  HttpSourceStores HttpStores() const;
+
   const SourceStores stores_;
   ImageResolver resolver_;
 };

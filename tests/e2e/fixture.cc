@@ -177,7 +177,8 @@ std::vector<std::string> MountsBelow(const std::string& directory) {
   if (!table.ok()) {
     return {std::string(table.status().message())};
   }
-  for (const std::string& line : absl::StrSplit(*table, '\n', absl::SkipEmpty())) {
+  const std::vector<std::string> lines = absl::StrSplit(*table, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, ' ');
     if (fields.size() > 4 && absl::StartsWith(fields[4], directory)) {
       mounts.push_back(fields[4]);

@@ -1,0 +1,106 @@
+#include "daemon/control/images_service.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cache/registry/manifest.h"
+#include "cache/registry/reference.h"
+
+namespace cairn::control {
+namespace {
+
+// Whether the stored `name` is what the user wrote: a name without a tag means all its tags.
+StatusOr<bool> IsNamed(const std::string& name, const std::string& written) {
+  ASSIGN_OR_RETURN(const registry::ImageReference reference,
+                   registry::ImageReference::Parse(written));
+  const bool has_tag = written.rfind(':') != std::string::npos &&
+                       written.find('/', written.rfind(':')) == std::string::npos;
+  return has_tag ? name == reference.WithoutDigest().ToString()
+                 : absl::StartsWith(name, absl::StrCat(reference.name(), ":"));
+}
+
+StatusOr<bool> IsWanted(const std::string& name, const cairn::v1::ListImagesRequest& request) {
+  for (const std::string& written : request.names()) {
+    ASSIGN_OR_RETURN(const bool named, IsNamed(name, written));
+    if (named) {
+      return true;
+    }
+  }
+  return request.names().empty();
+}
+
+// Size, config and platform of one manifest.
+Status DescribeManifest(const std::string& document, blob::BlobStore& blobs,
+                        cairn::v1::Image* out) {
+  ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ParseManifest(document));
+  int64_t size = 0;
+  for (const registry::Descriptor& layer : manifest.layers) {
+    size += static_cast<int64_t>(layer.size);
+  }
+  out->set_size(size);
+  out->set_config_digest(manifest.config.digest.ToString());
+  ASSIGN_OR_RETURN(const std::string config, blobs.Read(manifest.config.digest));
+  ASSIGN_OR_RETURN(const registry::ImageConfigInfo info, registry::ParseImageConfig(config));
+  out->add_platforms(info.platform.ToString());
+  return absl::OkStatus();
+}
+
+Status Describe(const gc::Image& image, blob::BlobStore& blobs, cairn::v1::Image* out) {
+  out->set_name(image.name);
+  out->set_digest(image.digest.ToString());
+  out->set_media_type(image.media_type);
+  out->mutable_created()->set_seconds(absl::ToUnixSeconds(image.updated));
+  ASSIGN_OR_RETURN(const std::string document,
+                   blobs.Read(image.digest, registry::kMaxManifestBytes));
+  ASSIGN_OR_RETURN(const bool is_index, registry::IsIndexDocument(image.media_type, document));
+  if (!is_index) {
+    return DescribeManifest(document, blobs, out);
+  }
+  ASSIGN_OR_RETURN(const registry::Index index, registry::ParseIndex(document));
+  for (const registry::Descriptor& manifest : index.manifests) {
+    if (manifest.platform.has_value() && manifest.platform->os != "unknown") {
+      out->add_platforms(manifest.platform->ToString());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ImagesService::List(grpc::CallbackServerContext* context,
+                                              const cairn::v1::ListImagesRequest* request,
+                                              cairn::v1::ListImagesResponse* response) {
+  return UnaryCall<cairn::v1::ListImagesRequest, cairn::v1::ListImagesResponse>::Start(
+      threads_, context, request, response,
+      [this](const CallInfo&, const cairn::v1::ListImagesRequest& wire,
+             cairn::v1::ListImagesResponse* out) -> absl::Status {
+        ASSIGN_OR_RETURN(const std::vector<gc::Image> images, images_.List());
+        for (const gc::Image& image : images) {
+          ASSIGN_OR_RETURN(const bool wanted, IsWanted(image.name, wire));
+          if (wanted) {
+            RETURN_IF_ERROR_IN(Describe(image, blobs_, out->add_images()), image.name);
+          }
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* ImagesService::Remove(grpc::CallbackServerContext* context,
+                                                const cairn::v1::RemoveImageRequest* request,
+                                                cairn::v1::RemoveImageResponse* response) {
+  return UnaryCall<cairn::v1::RemoveImageRequest, cairn::v1::RemoveImageResponse>::Start(
+      threads_, context, request, response,
+      [this](const CallInfo&, const cairn::v1::RemoveImageRequest& wire,
+             cairn::v1::RemoveImageResponse* out) -> absl::Status {
+        ASSIGN_OR_RETURN(const registry::ImageReference reference,
+                         registry::ImageReference::Parse(wire.name()));
+        const std::string name = reference.WithoutDigest().ToString();
+        RETURN_IF_ERROR_IN(images_.Remove(name), wire.name());
+        out->set_name(name);
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace cairn::control

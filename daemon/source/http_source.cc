@@ -1,0 +1,292 @@
+#include "daemon/source/http_source.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "daemon/session/secrets.h"
+#include "daemon/session/session_group.h"
+#include "daemon/session/upload.h"
+#include "proto/ops.pb.h"
+#include "runtime/base/go_match.h"
+
+namespace cairn::source {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kUploadHost[] = "buildkit-session";
+constexpr char kHeaderPrefix[] = "http.header.";
+
+// A number in Go's syntax for literals: decimal, 0755, 0o755, 0x1ed.
+StatusOr<uint32_t> ParseNumber(const std::string& attribute, const std::string& text) {
+  try {
+    size_t used = 0;
+    const bool octal = absl::StartsWith(text, "0o");
+    const unsigned long value = std::stoul(octal ? text.substr(2) : text, &used, octal ? 8 : 0);
+    if (used + (octal ? 2 : 0) == text.size() && value <= UINT32_MAX) {
+      return static_cast<uint32_t>(value);
+    }
+  } catch (const std::exception&) {
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("attribute ", attribute, ": \"", text, "\" is no number"));
+}
+
+std::string BaseName(string_view path) {
+  const std::string clean = CleanPath(path);
+  return clean.substr(clean.rfind('/') + 1);
+}
+
+// "W/" and nothing else of an ETag is left out: it says how the bytes compare, not which they are.
+std::string TagOf(const net::HttpResponse& response) {
+  const std::string* tag = response.Header("ETag");
+  return tag == nullptr ? "" : std::string(absl::StripPrefix(*tag, "W/"));
+}
+
+// The filename parameter of a Content-Disposition header (RFC 6266), "" when there is none.
+std::string FileNameParameter(const std::string& header) {
+  for (string_view part : absl::StrSplit(header, ';')) {
+    part = absl::StripAsciiWhitespace(part);
+    if (absl::ConsumePrefix(&part, "filename=")) {
+      absl::ConsumePrefix(&part, "\"");
+      absl::ConsumeSuffix(&part, "\"");
+      return std::string(part);
+    }
+  }
+  return "";
+}
+
+std::optional<absl::Time> ModifiedOf(const net::HttpResponse& response) {
+  const std::string* modified = response.Header("Last-Modified");
+  return modified == nullptr ? std::nullopt : net::ParseHttpDate(*modified);
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<HttpSource>> HttpSource::Create(const pb::SourceOp& op,
+                                                         HttpSourceStores stores) {
+  Attributes attributes{.url = op.identifier()};
+  RETURN_IF_ERROR(net::Url::Parse(attributes.url).status());
+  for (const auto& [key, value] : op.attrs()) {
+    if (key == "http.checksum") {
+      ASSIGN_OR_RETURN(attributes.checksum, Digest::Parse(value));
+    } else if (key == "http.filename") {
+      attributes.file_name = value;
+    } else if (key == "http.perm") {
+      ASSIGN_OR_RETURN(attributes.mode, ParseNumber(key, value));
+    } else if (key == "http.uid") {
+      ASSIGN_OR_RETURN(attributes.uid, ParseNumber(key, value));
+    } else if (key == "http.gid") {
+      ASSIGN_OR_RETURN(attributes.gid, ParseNumber(key, value));
+    } else if (key == "http.authheadersecret") {
+      attributes.authorization_secret = value;
+    } else if (absl::StartsWith(key, "http.sig.")) {
+      return absl::UnimplementedError(
+          "verifying PGP signatures of http sources is not offered by this daemon; pin the file "
+          "with "
+          "a checksum instead");
+    } else if (absl::EqualsIgnoreCase(key, absl::StrCat(kHeaderPrefix, "accept")) ||
+               absl::EqualsIgnoreCase(key, absl::StrCat(kHeaderPrefix, "user-agent"))) {
+      attributes.headers.emplace_back(key.substr(sizeof kHeaderPrefix - 1), value);
+    }
+  }
+  std::sort(attributes.headers.begin(), attributes.headers.end());
+  return std::unique_ptr<HttpSource>(new HttpSource(std::move(attributes), stores));
+}
+
+std::string HttpSource::MemoryKey() const {
+  std::string key =
+      absl::StrCat("http ", absl::CHexEscape(attributes_.url), " ",
+                   absl::CHexEscape(attributes_.file_name), " ", attributes_.authorization_secret);
+  for (const auto& [name, value] : attributes_.headers) {
+    absl::StrAppend(&key, " ", name, "=", absl::CHexEscape(value));
+  }
+  return key;
+}
+
+Status HttpSource::CheckDigest(const Digest& digest) const {
+  if (!attributes_.checksum.has_value() || *attributes_.checksum == digest) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("digest mismatch for ", attributes_.url, ": ",
+                                          digest.ToString(),
+                                          " (expected: ", attributes_.checksum->ToString(), ")"));
+}
+
+std::string HttpSource::NameFrom(const std::string* content_disposition) const {
+  if (!attributes_.file_name.empty()) {
+    return attributes_.file_name;
+  }
+  if (content_disposition != nullptr) {
+    const std::string name = FileNameParameter(*content_disposition);
+    if (!name.empty() && name.back() != '/') {
+      return BaseName(name);
+    }
+  }
+  const auto url = net::Url::Parse(attributes_.url);
+  const std::string base = url.ok() ? BaseName(url->path) : "";
+  return base.empty() || base == "." || base == ".." ? "download" : base;
+}
+
+StatusOr<net::HttpRequest> HttpSource::MakeRequest(const net::Url& url,
+                                                   const session::SessionGroup& sessions,
+                                                   const CancelToken& cancel) {
+  net::HttpRequest request{.url = url, .headers = attributes_.headers};
+  if (attributes_.authorization_secret.empty()) {
+    return request;
+  }
+  std::string secret;
+  RETURN_IF_ERROR_IN(
+      sessions.Any(stores_.sessions, cancel,
+                   [&](const std::shared_ptr<session::Session>& session) -> Status {
+                     ASSIGN_OR_RETURN(
+                         secret,
+                         session::GetSecret(*session, attributes_.authorization_secret, cancel));
+                     return absl::OkStatus();
+                   }),
+      absl::StrCat("failed to retrieve HTTP auth secret ", attributes_.authorization_secret));
+  request.headers.emplace_back("Authorization", secret);
+  return request;
+}
+
+StatusOr<std::optional<HttpFile>> HttpSource::Revalidate(net::HttpRequest request,
+                                                         const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> remembered,
+                   stores_.database.Get(blob::Table::kSources, MemoryKey()));
+  if (!remembered.has_value()) {
+    return std::nullopt;
+  }
+  const json memory = json::parse(*remembered, nullptr, false);
+  if (!memory.is_object()) {
+    return std::nullopt;
+  }
+  const std::string tag = memory.value("etag", "");
+  const auto digest = Digest::Parse(memory.value("digest", ""));
+  if (tag.empty() || !digest.ok()) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const bool stored, stores_.chains.trees().blobs().Contains(*digest));
+  if (!stored) {
+    return std::nullopt;
+  }
+  request.method = "HEAD";
+  request.headers.emplace_back("If-None-Match", tag);
+  const auto response = stores_.http.Send(request, cancel);
+  RETURN_IF_ERROR(cancel.Check());
+  if (!response.ok() || (response->status != 200 && response->status != 304)) {
+    return std::nullopt;  // some servers answer no HEAD; the GET decides
+  }
+  const std::string now = TagOf(*response);
+  if (now != tag && !(now.empty() && response->status == 304)) {
+    return std::nullopt;
+  }
+  HttpFile file{.digest = *digest,
+                .size = memory.value("size", uint64_t{0}),
+                .name = NameFrom(response->Header("Content-Disposition")),
+                .modified = std::nullopt};
+  if (memory.contains("modified")) {
+    file.modified = absl::FromUnixSeconds(memory.value("modified", int64_t{0}));
+  }
+  return file;
+}
+
+StatusOr<HttpFile> HttpSource::PullUpload(const session::SessionGroup& sessions,
+                                          const net::Url& url, const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const auto writer, stores_.chains.trees().blobs().NewWriter());
+  RETURN_IF_ERROR(
+      sessions.Any(stores_.sessions, cancel, [&](const std::shared_ptr<session::Session>& session) {
+        return session::PullUpload(
+            *session, url.host, url.path, [&](string_view data) { return writer->Write(data); },
+            cancel);
+      }));
+  ASSIGN_OR_RETURN(const blob::BlobInfo info, writer->Commit());
+  return HttpFile{.digest = info.digest, .size = info.size, .name = NameFrom(nullptr)};
+}
+
+StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
+                                     const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const net::Url url, net::Url::Parse(attributes_.url));
+  if (url.host == kUploadHost) {
+    return PullUpload(sessions, url, cancel);
+  }
+  ASSIGN_OR_RETURN(const net::HttpRequest request, MakeRequest(url, sessions, cancel));
+  ASSIGN_OR_RETURN(std::optional<HttpFile> unchanged, Revalidate(request, cancel));
+  if (unchanged.has_value()) {
+    return *std::move(unchanged);
+  }
+  ASSIGN_OR_RETURN(const auto writer, stores_.chains.trees().blobs().NewWriter());
+  ASSIGN_OR_RETURN(const net::HttpResponse response, stores_.http.Fetch(request, *writer, cancel));
+  if (!response.ok()) {
+    return absl::UnknownError(absl::StrCat("invalid response status ", response.status));
+  }
+  ASSIGN_OR_RETURN(const blob::BlobInfo info, writer->Commit());
+  HttpFile file{.digest = info.digest,
+                .size = info.size,
+                .name = NameFrom(response.Header("Content-Disposition")),
+                .modified = ModifiedOf(response)};
+  json memory{{"etag", TagOf(response)}, {"digest", info.digest.ToString()}, {"size", info.size}};
+  if (file.modified.has_value()) {
+    memory["modified"] = absl::ToUnixSeconds(*file.modified);
+  }
+  RETURN_IF_ERROR(
+      stores_.database.Put(blob::Table::kSources, MemoryKey(),
+                           memory.dump(-1, ' ', false, json::error_handler_t::replace)));
+  return file;
+}
+
+StatusOr<HttpFile> HttpSource::Resolve(const session::SessionGroup& sessions,
+                                       const CancelToken& cancel) {
+  if (attributes_.checksum.has_value()) {
+    // The content is known; only a miss in the step table makes it needed.
+    return HttpFile{.digest = *attributes_.checksum, .name = NameFrom(nullptr)};
+  }
+  return Fetch(sessions, cancel);
+}
+
+StatusOr<solver::Prepared> HttpSource::Prepare(solver::OpContext& context) {
+  ASSIGN_OR_RETURN(file_, Resolve(context.sessions, context.cancel));
+  solver::Prepared prepared;
+  prepared.key.emplace("http 1");
+  prepared.key->Add("name", file_->name)
+      .Add("digest", file_->digest)
+      .AddNumber("mode", attributes_.mode)
+      .AddNumber("uid", attributes_.uid)
+      .AddNumber("gid", attributes_.gid)
+      .AddNumber("modified",
+                 file_->modified.has_value() ? absl::ToUnixSeconds(*file_->modified) : 0);
+  return prepared;
+}
+
+StatusOr<std::vector<solver::OpOutput>> HttpSource::Run(solver::OpContext& context,
+                                                        const std::vector<layer::Chain>&) {
+  if (attributes_.checksum.has_value()) {
+    ASSIGN_OR_RETURN(HttpFile fetched, Fetch(context.sessions, context.cancel));
+    RETURN_IF_ERROR(CheckDigest(fetched.digest));
+    fetched.name = file_->name;
+    fetched.modified = std::nullopt;  // not part of the key
+    file_ = std::move(fetched);
+  }
+  tree::Entry entry{.name = BaseName(file_->name), .type = tree::Entry::Type::kFile};
+  entry.metadata = {
+      .mode = attributes_.mode & 07777,
+      .uid = attributes_.uid,
+      .gid = attributes_.gid,
+      .mtime_ns = file_->modified.has_value() ? absl::ToUnixNanos(*file_->modified) : 0};
+  entry.file = file_->digest;
+  entry.size = file_->size;
+  tree::Directory root;
+  root.metadata.mode = 0755;
+  root.entries.push_back(std::move(entry));
+  ASSIGN_OR_RETURN(const tree::TreeRef tree, stores_.chains.trees().Store(std::move(root)));
+  ASSIGN_OR_RETURN(layer::Chain chain, stores_.chains.Single(tree));
+  return std::vector<solver::OpOutput>{{.chain = std::move(chain), .base_input = -1}};
+}
+
+}  // namespace cairn::source
