@@ -64,6 +64,12 @@ class BlobWriter {
     return Exchange();
   }
 
+  // containerd answers the commit twice; a call with an unread message would never finish.
+  void Drain() {
+    while (stream_.Read(&response_)) {
+    }
+  }
+
  private:
   bool Exchange() { return stream_.Write(request_) && stream_.Read(&response_); }
 
@@ -172,6 +178,7 @@ Status ContentClient::Write(const Digest& digest, uint64_t size,
   }
   if (going && writer.Commit(digest, labels)) {
     stream->WritesDone();
+    writer.Drain();
   }
   const Status outcome = call.Finish(stream->Finish());
   return absl::IsAlreadyExists(outcome) ? absl::OkStatus() : outcome;

@@ -173,6 +173,10 @@ class FakeContent final : public content::Content::Service {
       content::WriteContentResponse response;
       response.set_offset(static_cast<int64_t>(written.size()));
       stream->Write(response);
+      if (request.action() == content::COMMIT) {
+        stream->Write(response);  // as containerd's server does
+        return grpc::Status::OK;
+      }
     }
     return grpc::Status::OK;
   }
