@@ -144,6 +144,7 @@ TEST_F(CommitTest, LargeFilesAreAdoptedAndTheUpperBecomesTheSnapshot) {
   ASSERT_EQ(::stat((mountable->lower_directories().front() + "/big").c_str(), &after), 0);
   EXPECT_EQ(after.st_ino, before.st_ino);
   EXPECT_EQ(after.st_nlink, 2u);
+  mountable.reset();
   EXPECT_EQ(CountLeftovers(), 0u);
   ExpectShowsItsTree(*chain);
 }

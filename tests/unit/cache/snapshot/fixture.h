@@ -200,7 +200,7 @@ class SnapshotterFixture : public ::testing::Test {
 
   // How many snapshots are on disk.
   size_t Count() { return CountIn("lower"); }
-  // How many directories there are besides, after all is done.
+  // How many directories there are besides, after all is done. Nothing of the snapshotter is held.
   size_t CountLeftovers() {
     snapshots_.reset();
     const size_t count = CountIn("upper") + CountIn("work") + CountIn("tmp");
