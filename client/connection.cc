@@ -62,8 +62,9 @@ StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(
 
 }  // namespace
 
-Connection::Connection(std::string address, std::shared_ptr<grpc::Channel> channel)
-    : address_(std::move(address)), channel_(std::move(channel)) {}
+Connection::Connection(std::string address, ConnectionOptions options,
+                       std::shared_ptr<grpc::Channel> channel)
+    : address_(std::move(address)), options_(std::move(options)), channel_(std::move(channel)) {}
 
 StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
   const std::string address = options.address.empty() ? AddressFromEnvironment() : options.address;
@@ -74,22 +75,20 @@ StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& 
   arguments.SetMaxSendMessageSize(kMaxMessage);
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // A daemon that is just starting is asked again soon, not after gRPC's second.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
+  // Each channel connects by itself: one that is made anew starts without another's back-off.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   if (!options.server_name.empty()) {
     arguments.SetSslTargetNameOverride(options.server_name);
   }
   return std::unique_ptr<Connection>(
-      new Connection(address, grpc::CreateCustomChannel(target, credentials, arguments)));
+      new Connection(address, options, grpc::CreateCustomChannel(target, credentials, arguments)));
 }
 
 Status Connection::WaitReady(absl::Duration timeout, const CancelToken& cancel) {
   const absl::Time deadline = absl::Now() + timeout;
-  auto stub = moby::buildkit::v1::Control::NewStub(channel_);
   for (;;) {
+    const auto stub = moby::buildkit::v1::Control::NewStub(channel_);
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
     moby::buildkit::v1::InfoResponse response;
@@ -103,7 +102,10 @@ Status Connection::WaitReady(absl::Duration timeout, const CancelToken& cancel) 
           absl::StrCat("connect to ", address_, ": ", status.error_message(),
                        "; is cairnd running? set CAIRN_HOST or --addr to where it listens"));
     }
-    cancel.WaitFor(std::min(absl::Milliseconds(50), deadline - absl::Now()));
+    cancel.WaitFor(std::min(absl::Milliseconds(20), deadline - absl::Now()));
+    // A channel that failed once waits for seconds before it tries again; a new one does not.
+    ASSIGN_OR_RETURN(const auto fresh, Open(options_));
+    channel_ = fresh->channel();
   }
 }
 

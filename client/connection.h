@@ -1,6 +1,6 @@
 // A connection to a daemon: where it is, how to trust it, and the gRPC channel.
 //
-// Immutable after Open; thread-safe.
+// Immutable after Open and WaitReady; then thread-safe.
 #pragma once
 
 #include <memory>
@@ -39,10 +39,12 @@ class Connection {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
-  Connection(std::string address, std::shared_ptr<grpc::Channel> channel);
+  Connection(std::string address, ConnectionOptions options,
+             std::shared_ptr<grpc::Channel> channel);
 
   const std::string address_;
-  const std::shared_ptr<grpc::Channel> channel_;
+  const ConnectionOptions options_;
+  std::shared_ptr<grpc::Channel> channel_;
 };
 
 }  // namespace cairn::client
