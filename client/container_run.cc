@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/client_id.h"
-#include "client/port_forward.h"
 #include "client/render_error.h"
 #include "client/session.h"
 #include "client/terminal.h"
@@ -371,6 +370,11 @@ Status MakeContainer(GatewayBuild& build, const std::string& reference, pb::NetM
 
 StatusOr<int> RunContainer(Connection& connection, const RunRequest& request,
                            const CancelToken& cancel) {
+  if (!request.ports.empty()) {
+    return absl::UnimplementedError(
+        "publishing ports is not offered; without -p the command listens on the daemon's own "
+        "network");
+  }
   ASSIGN_OR_RETURN(const pb::NetMode network, ParseNetwork(request.network));
   GatewayBuild build(connection);
   RETURN_IF_ERROR(build.Start(connection, network == pb::HOST));
@@ -389,11 +393,6 @@ StatusOr<int> RunContainer(Connection& connection, const RunRequest& request,
   const std::string reference = image.ref().empty() ? request.image : image.ref();
   RETURN_IF_ERROR(MakeContainer(build, reference, network));
 
-  std::vector<std::unique_ptr<PortForward>> ports;
-  for (const std::string& port : request.ports) {
-    ASSIGN_OR_RETURN(auto forward, PortForward::Listen(connection, port, build.id(), kContainer));
-    ports.push_back(std::move(forward));
-  }
   std::unique_ptr<RawTerminal> terminal;
   if (request.terminal && request.interactive) {
     ASSIGN_OR_RETURN(terminal, RawTerminal::Enter(STDIN_FILENO));
