@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/control/attestation_reader.h"
 #include "daemon/control/errors.h"
 #include "daemon/session/session_exporter.h"
 #include "runtime/base/thread_pool.h"
@@ -89,7 +90,8 @@ class BuildRunner::Build {
     ASSIGN_OR_RETURN(const solver::FrontendResult result, MakeResult(registration));
     exporter::SolvedResult solved;
     RETURN_IF_ERROR(Evaluate(result, &solved));
-    RETURN_IF_ERROR(AddSessionExports(result));
+    ASSIGN_OR_RETURN(solved.attestations, ReadAttestations(bridge_, result, job_.cancel()));
+    RETURN_IF_ERROR(AddSessionExports(result, registration));
     RETURN_IF_ERROR(Export(solved));
     for (const auto& entry : result.metadata) {
       if (absl::StartsWith(entry.first, "frontend.")) {
@@ -100,6 +102,9 @@ class BuildRunner::Build {
   }
 
   const std::map<std::string, std::string>& response() const { return response_; }
+  const std::vector<std::map<std::string, std::string>>& exporter_responses() const {
+    return exporter_responses_;
+  }
 
  private:
   Status ResolveExports(const std::vector<TypedAttributes>& requests) {
@@ -167,14 +172,23 @@ class BuildRunner::Build {
     return RunAll(tasks);
   }
 
-  Status AddSessionExports(const solver::FrontendResult& result) {
+  // The client may look into the result, by the ids it gets, before it decides.
+  Status AddSessionExports(const solver::FrontendResult& result,
+                           std::optional<Registration>& registration) {
     if (!request_.session_exporter) {
       return absl::OkStatus();
     }
+    if (!registration.has_value()) {
+      registration.emplace(runner_,
+                           std::make_shared<GatewayBuild>(request_.ref, bridge_, job_.cancel()));
+    }
     ASSIGN_OR_RETURN(session_, environment_.sessions.Get(request_.session_id, job_.cancel()));
     std::vector<std::string> refs;
+    if (result.ref.has_value()) {
+      refs.push_back(registration->build().AddRef(*result.ref));
+    }
     for (const auto& entry : result.refs) {
-      refs.push_back(entry.first);
+      refs.push_back(registration->build().AddRef(entry.second));
     }
     ASSIGN_OR_RETURN(const std::vector<session::AddedExporter> added,
                      session::FindExporters(*session_, result.metadata, refs, job_.cancel()));
@@ -186,15 +200,16 @@ class BuildRunner::Build {
   }
 
   Status Export(const exporter::SolvedResult& solved) {
-    std::vector<std::map<std::string, std::string>> responses(exports_.size());
+    exporter_responses_.resize(exports_.size());
     std::vector<std::function<Status()>> tasks;
     for (size_t i = 0; i < exports_.size(); ++i) {
-      tasks.push_back(
-          [this, i, &solved, &responses] { return ExportOne(i, solved, &responses[i]); });
+      tasks.push_back([this, i, &solved] { return ExportOne(i, solved, &exporter_responses_[i]); });
     }
     RETURN_IF_ERROR(RunAll(tasks));
-    for (auto& response : responses) {
-      response_.merge(response);
+    for (const auto& response : exporter_responses_) {
+      for (const auto& entry : response) {
+        response_[entry.first] = entry.second;  // of several exporters the last one's
+      }
     }
     return absl::OkStatus();
   }
@@ -230,6 +245,7 @@ class BuildRunner::Build {
   BuildBridge bridge_;
   std::vector<std::unique_ptr<exporter::Export>> exports_;
   std::shared_ptr<session::Session> session_;  // set when it adds exporters
+  std::vector<std::map<std::string, std::string>> exporter_responses_;
   std::map<std::string, std::string> response_;
 };
 
@@ -257,8 +273,8 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
   if (!request.internal) {
     environment_.observer.OnStart(request, started);
   }
-  FinishedBuild build{request, *progress, started, {}, {}};
-  build.status = RunJob(request, std::move(job), cancel, &build.response);
+  FinishedBuild build{request, *progress, started, {}, {}, {}};
+  build.status = RunJob(std::move(job), cancel, &build);
   if (!request.internal) {
     environment_.observer.OnEnd(build);
   }
@@ -268,13 +284,13 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
   return build.response;
 }
 
-Status BuildRunner::RunJob(const BuildRequest& request, std::unique_ptr<solver::Job> job,
-                           const CancelToken& cancel,
-                           std::map<std::string, std::string>* response) {
+Status BuildRunner::RunJob(std::unique_ptr<solver::Job> job, const CancelToken& cancel,
+                           FinishedBuild* out) {
   CancelCallback on_cancel(cancel, [&job] { job->Cancel("context canceled"); });
-  Build build(*this, request, *job);
+  Build build(*this, out->request, *job);
   const Status status = BuildFailure(build.Run());
-  *response = build.response();
+  out->response = build.response();
+  out->exporter_responses = build.exporter_responses();
   return status;
 }
 

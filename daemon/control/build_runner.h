@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/control/build_bridge.h"
 #include "daemon/control/build_request.h"
@@ -29,6 +30,8 @@ struct FinishedBuild {
   absl::Time started;
   Status status;
   std::map<std::string, std::string> response;
+  // What each exporter answered, in the order of the request's.
+  std::vector<std::map<std::string, std::string>> exporter_responses;
 };
 
 // Called when a build has started and when it has ended, before its client is told. Not for
@@ -70,9 +73,8 @@ class BuildRunner {
                                                       const CancelToken& cancel);
 
  private:
-  // Runs `job` to its end, with nothing left of it when this returns.
-  Status RunJob(const BuildRequest& request, std::unique_ptr<solver::Job> job,
-                const CancelToken& cancel, std::map<std::string, std::string>* response);
+  // Runs `job` to its end, with nothing left of it when this returns; fills in the responses.
+  Status RunJob(std::unique_ptr<solver::Job> job, const CancelToken& cancel, FinishedBuild* out);
 
   class Build;
   class Registration;

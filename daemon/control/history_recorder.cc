@@ -1,5 +1,9 @@
 #include "daemon/control/history_recorder.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
 #include "daemon/control/status_encoder.h"
 #include "daemon/control/timestamps.h"
 #include "proto/rpc_status.pb.h"
@@ -33,6 +37,44 @@ void AppendMessage(const api::StatusResponse& response, std::string* log) {
   log->append(bytes);
 }
 
+// The image that an exporter made, as it answered: a base64 JSON descriptor.
+bool DecodeDescriptor(const std::map<std::string, std::string>& response, api::Descriptor* out) {
+  const auto found = response.find("containerimage.descriptor");
+  std::string text;
+  if (found == response.end() || !absl::Base64Unescape(found->second, &text)) {
+    return false;
+  }
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    return false;
+  }
+  out->set_media_type(json.value("mediaType", ""));
+  out->set_digest(json.value("digest", ""));
+  out->set_size(json.value("size", int64_t{0}));
+  if (json.contains("annotations") && json["annotations"].is_object()) {
+    for (const auto& annotation : json["annotations"].items()) {
+      if (annotation.value().is_string()) {
+        (*out->mutable_annotations())[annotation.key()] = annotation.value().get<std::string>();
+      }
+    }
+  }
+  return true;
+}
+
+void AddResults(const FinishedBuild& build, api::BuildHistoryRecord* record) {
+  const size_t count = std::min(build.exporter_responses.size(), build.request.exporters.size());
+  for (size_t i = 0; i < count; ++i) {
+    api::Descriptor descriptor;
+    if (build.request.exporters[i].type == "image" &&
+        DecodeDescriptor(build.exporter_responses[i], &descriptor)) {
+      (*record->mutable_result()->mutable_results())[static_cast<int64_t>(i)] = descriptor;
+      if (i == 0) {
+        *record->mutable_result()->mutable_resultdeprecated() = descriptor;
+      }
+    }
+  }
+}
+
 // The whole progress of a build that has ended, in the form that replays need.
 std::string EncodeLog(solver::ProgressLog& progress) {
   std::string log;
@@ -62,6 +104,7 @@ void HistoryRecorder::OnEnd(const FinishedBuild& build) {
     record.mutable_error()->set_message(std::string(build.status.message()));
   }
   record.mutable_exporterresponse()->insert(build.response.begin(), build.response.end());
+  AddResults(build, &record);
   const solver::ProgressLog::Counts counts = build.progress.counts();
   record.set_numtotalsteps(counts.total);
   record.set_numcompletedsteps(counts.completed);

@@ -179,6 +179,15 @@ TEST_F(BuildRunnerTest, ExportersAnswersAndFrontendMetadataAreMerged) {
   EXPECT_OK(observer_.ended[0]);
 }
 
+TEST_F(BuildRunnerTest, OfSeveralExportersTheLastOnesAnswersStay) {
+  BuildRequest request = Request();
+  request.exporters = {{"fake", {}}, {"fake", {}}};
+
+  ASSERT_OK_AND_ASSIGN(const auto response, runner_.Run(request, {}));
+
+  EXPECT_EQ(response.at("index"), "1");
+}
+
 TEST_F(BuildRunnerTest, InternalBuildsLeaveNoTrace) {
   BuildRequest request = Request();
   request.internal = true;
