@@ -11,6 +11,7 @@
 #include "client/byte_tunnel.h"
 #include "client/file_send.h"
 #include "client/file_sync.h"
+#include "client/image_layout.h"
 #include "client/session_services.h"
 #include "proto/control.grpc.pb.h"
 
@@ -47,6 +48,11 @@ std::vector<std::string> MethodsOf(const SessionOptions& options) {
     methods.push_back("/moby.sshforward.v1.SSH/CheckAgent");
     methods.push_back("/moby.sshforward.v1.SSH/ForwardAgent");
   }
+  if (!options.layouts.empty()) {
+    for (const char* method : {"Info", "Read", "Write"}) {
+      methods.push_back(absl::StrCat("/containerd.services.content.v1.Content/", method));
+    }
+  }
   if (!options.uploads.empty()) {
     methods.push_back("/moby.upload.v1.Upload/Pull");
   }
@@ -66,6 +72,9 @@ class TunnelledSession final : public Session {
     }
     if (!options.exports.empty()) {
       services_.push_back(MakeFileSendService(options.exports));
+    }
+    if (!options.layouts.empty()) {
+      services_.push_back(MakeContentService(options.layouts));
     }
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(16 << 20);

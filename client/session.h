@@ -51,6 +51,8 @@ struct SessionOptions {
   std::vector<SecretSource> secrets;
   std::vector<SshAgentSource> ssh_agents;
   std::vector<ExportTarget> exports;
+  // OCI image layouts by the name the daemon asks for: "export" is where tar=false writes to.
+  std::map<std::string, std::string> layouts;
   // Bytes offered for upload by path (a Dockerfile or context from stdin): "/upload/<id>" ->
   // descriptor.
   std::map<std::string, int> uploads;

@@ -12,11 +12,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/build.h"
 #include "client/client_id.h"
 #include "client/commands/command.h"
 #include "client/commands/output_option.h"
 #include "client/display/display.h"
+#include "client/image_layout.h"
 #include "client/render_error.h"
 #include "runtime/base/fd.h"
 #include "runtime/fs/temp_dir.h"
@@ -25,6 +27,9 @@ namespace cairn::client {
 namespace {
 
 namespace stdfs = std::filesystem;
+
+// The name by which the daemon asks for the layout that tar=false writes.
+constexpr char kExportLayout[] = "export";
 
 struct BuildFlags {
   std::string context = ".";
@@ -267,15 +272,15 @@ class BuildCommand {
   Status PrepareOutputs() {
     for (const std::string& text : flags_.outputs) {
       ASSIGN_OR_RETURN(OutputOption option, ParseOutput(text));
-      AddOutput(std::move(option));
+      RETURN_IF_ERROR(AddOutput(std::move(option)));
     }
     if (!flags_.load.empty()) {
       ASSIGN_OR_RETURN(OutputOption option, ParseOutput("type=docker,dest=" + flags_.load));
-      AddOutput(std::move(option));
+      RETURN_IF_ERROR(AddOutput(std::move(option)));
     }
     const bool names_an_image = !flags_.tags.empty() || flags_.push || flags_.outputs.empty();
     if (request_.outputs.empty() && names_an_image) {
-      AddOutput({.output = {.type = "image"}, .targets = {}});
+      RETURN_IF_ERROR(AddOutput({.output = {.type = "image"}, .targets = {}, .layout = ""}));
     }
     for (BuildRequest::Output& output : request_.outputs) {
       const bool image = output.type == "image";
@@ -298,12 +303,20 @@ class BuildCommand {
     return absl::OkStatus();
   }
 
-  void AddOutput(OutputOption option) {
+  Status AddOutput(OutputOption option) {
     for (ExportTarget& target : option.targets) {
       target.index = static_cast<int>(request_.outputs.size());
       request_.session.exports.push_back(std::move(target));
     }
     request_.outputs.push_back(std::move(option.output));
+    if (!option.layout.empty()) {
+      if (!layout_.empty()) {
+        return absl::InvalidArgumentError("only one output of a build can have tar=false");
+      }
+      layout_ = option.layout;
+      request_.session.layouts[kExportLayout] = layout_;
+    }
+    return absl::OkStatus();
   }
 
   Status PrepareSession() {
@@ -318,7 +331,24 @@ class BuildCommand {
     return absl::OkStatus();
   }
 
+  // The daemon wrote blobs; which of them is the image is for this end to note.
+  Status WriteLayoutIndex(const std::map<std::string, std::string>& response) const {
+    const auto encoded = response.find("containerimage.descriptor");
+    std::string descriptor;
+    if (encoded == response.end() || !absl::Base64Unescape(encoded->second, &descriptor)) {
+      return absl::InternalError("the daemon sent no descriptor of the image");
+    }
+    const auto names = response.find("image.name");
+    return AddImage(layout_, descriptor,
+                    names == response.end()
+                        ? std::vector<std::string>()
+                        : absl::StrSplit(names->second, ',', absl::SkipEmpty()));
+  }
+
   Status WriteResults(const std::map<std::string, std::string>& response) const {
+    if (!layout_.empty()) {
+      RETURN_IF_ERROR(WriteLayoutIndex(response));
+    }
     const auto config = response.find("containerimage.config.digest");
     const auto digest = response.find("containerimage.digest");
     const std::string id = config != response.end()   ? config->second
@@ -349,6 +379,7 @@ class BuildCommand {
   BuildRequest request_;
   std::unique_ptr<fs::TempDir> stdin_directory_;
   UniqueFd upload_;
+  std::string layout_;
 };
 
 void AddSourceOptions(CLI::App& command, BuildFlags& flags) {

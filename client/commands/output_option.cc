@@ -81,6 +81,14 @@ StatusOr<OutputOption> ParseOutput(const std::string& text) {
       return absl::InvalidArgumentError("output type=local: dest is missing");
     }
     option.targets.push_back({.directory = destination});
+  } else if (const auto tar = option.output.attributes.find("tar");
+             (type == "oci" || type == "docker") && tar != option.output.attributes.end() &&
+             tar->second == "false") {
+    if (destination.empty() || destination == "-") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("output type=", type, ",tar=false: dest is missing (a directory)"));
+    }
+    option.layout = destination;
   } else if (type == "tar" || type == "oci" || type == "docker") {
     if (destination == "-" || (destination.empty() && type != "docker")) {
       option.targets.push_back({.descriptor = 1});

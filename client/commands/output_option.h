@@ -21,6 +21,7 @@ StatusOr<std::map<std::string, std::string>> ParseFields(const std::string& text
 struct OutputOption {
   BuildRequest::Output output;
   std::vector<ExportTarget> targets;  // none or one; its index is set by the caller
+  std::string layout;                 // tar=false: the directory of an OCI image layout
 };
 
 // "out" is type=local,dest=out; "-" is type=tar,dest=-.

@@ -135,6 +135,13 @@ StatusOr<std::unique_ptr<Registry>> Registry::Start(const std::string& directory
 void DaemonTest::SetUp() {
   ASSERT_OK_AND_ASSIGN(daemon_, Daemon::Start(directory_.path()));
   std::filesystem::create_directories(directory_ / "context");
+  WriteBusybox();
+  const CommandOutput made =
+      Cairn({"build", "--progress=plain", "-t", "busybox", directory_ / "busybox"});
+  ASSERT_EQ(made.exit_code, 0) << made.err << daemon_->Log();
+}
+
+void DaemonTest::WriteBusybox() {
   std::filesystem::create_directories(directory_ / "busybox");
   std::filesystem::copy_file("/bin/busybox", directory_ / "busybox/busybox");
   directory_.Write("busybox/Dockerfile",
@@ -146,17 +153,11 @@ void DaemonTest::SetUp() {
                    "echo app:x:1000:1000:app:/:/bin/sh >> /etc/passwd && "
                    "echo root:x:0: > /etc/group && echo app:x:1000: >> /etc/group\n"
                    "CMD [\"sh\"]\n");
-  const CommandOutput made =
-      Cairn({"build", "--progress=plain", "-t", "busybox", directory_ / "busybox"});
-  ASSERT_EQ(made.exit_code, 0) << made.err << daemon_->Log();
 }
 
 CommandOutput DaemonTest::Cairn(std::vector<std::string> arguments, const std::string& input) {
-  arguments.insert(arguments.begin(), {Program("cairn"), "--addr", daemon_->address()});
-  auto output = RunCommand({.argv = std::move(arguments), .environment = Environment({})}, input);
-  return output.ok()
-             ? *output
-             : CommandOutput{.exit_code = -1, .err = std::string(output.status().message())};
+  arguments.insert(arguments.begin(), {"cairn", "--addr", daemon_->address()});
+  return RunProgram(std::move(arguments), {}, input);
 }
 
 CommandOutput DaemonTest::Build(const std::string& dockerfile, std::vector<std::string> arguments) {
@@ -169,6 +170,22 @@ CommandOutput DaemonTest::Build(const std::string& dockerfile, std::vector<std::
 void DaemonTest::Restart(Daemon::Options options) {
   ASSERT_THAT(daemon_->Stop(), testing::IsOkAndHolds(0)) << daemon_->Log();
   ASSERT_OK_AND_ASSIGN(daemon_, Daemon::Start(directory_.path(), std::move(options)));
+}
+
+CommandOutput RunProgram(std::vector<std::string> argv, const std::vector<std::string>& environment,
+                         const std::string& input) {
+  if (std::filesystem::exists(Program(argv[0]))) {
+    argv[0] = Program(argv[0]);
+  }
+  auto output =
+      RunCommand({.argv = std::move(argv), .environment = Environment(environment)}, input);
+  return output.ok()
+             ? *output
+             : CommandOutput{.exit_code = -1, .err = std::string(output.status().message())};
+}
+
+bool HasProgram(const std::string& name) {
+  return RunProgram({"sh", "-c", "command -v \"$0\"", name}).exit_code == 0;
 }
 
 std::vector<std::string> MountsBelow(const std::string& directory) {

@@ -1,5 +1,6 @@
 // What end-to-end tests share: a real cairnd on a state folder of its own, the real cairn command
-// against it, a real registry, and a base image made on the spot from Debian's busybox-static.
+// against it, a real registry, other programs that read what is made, and a base image made on the
+// spot from Debian's busybox-static.
 #pragma once
 
 #include <memory>
@@ -61,6 +62,9 @@ class DaemonTest : public ::testing::Test {
   // Runs `cairn` with `arguments`; stdin is `input`.
   CommandOutput Cairn(std::vector<std::string> arguments, const std::string& input = "");
 
+  // Writes the Dockerfile of the image "busybox" and what it copies to the directory "busybox".
+  void WriteBusybox();
+
   // Runs `cairn build --progress=plain` on a context with this Dockerfile and these files.
   CommandOutput Build(const std::string& dockerfile, std::vector<std::string> arguments = {});
 
@@ -75,6 +79,15 @@ class DaemonTest : public ::testing::Test {
   const testing::TempDir directory_;
   std::unique_ptr<Daemon> daemon_;
 };
+
+// Runs a program of this build ("cairn") or one on the PATH ("skopeo") in an environment that holds
+// PATH, HOME and `environment`.
+CommandOutput RunProgram(std::vector<std::string> argv,
+                         const std::vector<std::string>& environment = {},
+                         const std::string& input = "");
+
+// Whether a program is on the PATH.
+bool HasProgram(const std::string& name);
 
 // Mount points below `directory` in this machine's mount table.
 std::vector<std::string> MountsBelow(const std::string& directory);
