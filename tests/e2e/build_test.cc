@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "tests/e2e/fixture.h"
+#include "tests/e2e/leftovers.h"
 
 namespace cairn::e2e {
 namespace {

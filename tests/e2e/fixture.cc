@@ -21,8 +21,6 @@ namespace {
 
 constexpr absl::Duration kStartLimit = absl::Seconds(30);
 
-std::string Program(const std::string& name) { return absl::StrCat(CAIRN_BINARY_DIR, "/", name); }
-
 std::vector<std::string> Environment(const std::vector<std::string>& extra) {
   std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
@@ -30,28 +28,6 @@ std::vector<std::string> Environment(const std::vector<std::string>& extra) {
       "HOME=/nonexistent"};
   environment.insert(environment.end(), extra.begin(), extra.end());
   return environment;
-}
-
-StatusOr<UniqueFd> OpenLog(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (!fd.valid()) {
-    return ErrnoStatus(errno, path);
-  }
-  return fd;
-}
-
-// A port that nothing listens on now.
-StatusOr<int> FreePort() {
-  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return ErrnoStatus(errno, "bind");
-  }
-  return ntohs(address.sin_port);
 }
 
 // Asks again and again, ended early when the process has died, until `ready` or the limit.
@@ -74,14 +50,14 @@ StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const std::string& directory, Op
   daemon->address_ = absl::StrCat("unix://", directory, "/cairnd.sock");
   daemon->log_path_ = directory + "/cairnd.log";
   RETURN_IF_ERROR(WriteFileDurably(directory + "/cairnd.toml", options.config));
-  ASSIGN_OR_RETURN(const UniqueFd log, OpenLog(daemon->log_path_));
-  SubprocessOptions start{.argv = {Program("cairnd"), "--root", directory + "/root", "--addr",
+  ASSIGN_OR_RETURN(const UniqueFd log, OpenForAppending(daemon->log_path_));
+  SubprocessOptions start{.argv = {ProgramPath("cairnd"), "--root", directory + "/root", "--addr",
                                    daemon->address_, "--config", directory + "/cairnd.toml"},
                           .environment = Environment(options.environment),
                           .descriptors = {{1, log.get()}, {2, log.get()}}};
   start.argv.insert(start.argv.end(), options.flags.begin(), options.flags.end());
   ASSIGN_OR_RETURN(daemon->process_, Subprocess::Start(start));
-  auto answer = RunCommand({.argv = {Program("cairn"), "--addr", daemon->address_, "workers",
+  auto answer = RunCommand({.argv = {ProgramPath("cairn"), "--addr", daemon->address_, "workers",
                                      "--wait", absl::FormatDuration(kStartLimit)},
                             .environment = Environment({})});
   if (!answer.ok() || answer->exit_code != 0) {
@@ -107,7 +83,10 @@ std::string Daemon::Log() const {
 
 StatusOr<std::unique_ptr<Registry>> Registry::Start(const std::string& directory) {
   auto registry = std::make_unique<Registry>();
-  ASSIGN_OR_RETURN(const int port, FreePort());
+  // The program cannot take port 0: it gets one that was free a moment ago.
+  ASSIGN_OR_RETURN(LoopbackPort free, LoopbackPort::Bind(false));
+  free.fd.Reset();
+  const int port = free.port;
   registry->host_ = absl::StrCat("localhost:", port);
   const std::string config = directory + "/registry.yml";
   RETURN_IF_ERROR(WriteFileDurably(
@@ -116,7 +95,7 @@ StatusOr<std::unique_ptr<Registry>> Registry::Start(const std::string& directory
                            directory,
                            "/registry}\n  delete: {enabled: true}\nhttp: {addr: '127.0.0.1:", port,
                            "'}\n")));
-  ASSIGN_OR_RETURN(const UniqueFd log, OpenLog(directory + "/registry.log"));
+  ASSIGN_OR_RETURN(const UniqueFd log, OpenForAppending(directory + "/registry.log"));
   ASSIGN_OR_RETURN(registry->process_,
                    Subprocess::Start({.argv = {"docker-registry", "serve", config},
                                       .environment = Environment({}),
@@ -174,8 +153,8 @@ void DaemonTest::Restart(Daemon::Options options) {
 
 CommandOutput RunProgram(std::vector<std::string> argv, const std::vector<std::string>& environment,
                          const std::string& input) {
-  if (std::filesystem::exists(Program(argv[0]))) {
-    argv[0] = Program(argv[0]);
+  if (std::filesystem::exists(ProgramPath(argv[0]))) {
+    argv[0] = ProgramPath(argv[0]);
   }
   auto output =
       RunCommand({.argv = std::move(argv), .environment = Environment(environment)}, input);
@@ -184,24 +163,59 @@ CommandOutput RunProgram(std::vector<std::string> argv, const std::vector<std::s
              : CommandOutput{.exit_code = -1, .err = std::string(output.status().message())};
 }
 
-bool HasProgram(const std::string& name) {
-  return RunProgram({"sh", "-c", "command -v \"$0\"", name}).exit_code == 0;
+std::string ProgramPath(const std::string& name) {
+  return absl::StrCat(CAIRN_BINARY_DIR, "/", name);
 }
 
-std::vector<std::string> MountsBelow(const std::string& directory) {
-  std::vector<std::string> mounts;
-  auto table = ReadFile("/proc/self/mountinfo");
-  if (!table.ok()) {
-    return {std::string(table.status().message())};
+StatusOr<UniqueFd> OpenForAppending(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!fd.valid()) {
+    return ErrnoStatus(errno, path);
   }
-  const std::vector<std::string> lines = absl::StrSplit(*table, '\n', absl::SkipEmpty());
-  for (const std::string& line : lines) {
-    const std::vector<std::string> fields = absl::StrSplit(line, ' ');
-    if (fields.size() > 4 && absl::StartsWith(fields[4], directory)) {
-      mounts.push_back(fields[4]);
+  return fd;
+}
+
+StatusOr<LoopbackPort> LoopbackPort::Bind(bool listening) {
+  LoopbackPort bound{.fd = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), .port = 0};
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(bound.fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(bound.fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      (listening && ::listen(bound.fd.get(), 16) != 0)) {
+    return ErrnoStatus(errno, "bind");
+  }
+  bound.port = ntohs(address.sin_port);
+  return bound;
+}
+
+bool ReadUntil(int descriptor, const std::string& text) {
+  std::string seen;
+  char buffer[1 << 12];
+  while (seen.find(text) == std::string::npos) {
+    const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
+    if (got <= 0) {
+      return false;
     }
+    seen.append(buffer, static_cast<size_t>(got));
   }
-  return mounts;
+  return true;
+}
+
+bool Eventually(const std::function<bool()>& holds) {
+  const absl::Time deadline = absl::Now() + kStartLimit;
+  while (!holds()) {
+    if (absl::Now() > deadline) {
+      return false;
+    }
+    CancelToken().WaitFor(absl::Milliseconds(10));
+  }
+  return true;
+}
+
+bool HasProgram(const std::string& name) {
+  return RunProgram({"sh", "-c", "command -v \"$0\"", name}).exit_code == 0;
 }
 
 }  // namespace cairn::e2e

@@ -3,10 +3,12 @@
 // spot from Debian's busybox-static.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "runtime/base/fd.h"
 #include "runtime/base/subprocess.h"
 #include "tests/unit/testing.h"
 
@@ -89,7 +91,23 @@ CommandOutput RunProgram(std::vector<std::string> argv,
 // Whether a program is on the PATH.
 bool HasProgram(const std::string& name);
 
-// Mount points below `directory` in this machine's mount table.
-std::vector<std::string> MountsBelow(const std::string& directory);
+// Where a program of this build is.
+std::string ProgramPath(const std::string& name);
+
+StatusOr<UniqueFd> OpenForAppending(const std::string& path);
+
+// A TCP port of loopback that belongs to the test: connections to it are refused, or, when it
+// listens, taken and never answered.
+struct LoopbackPort {
+  static StatusOr<LoopbackPort> Bind(bool listening);
+  UniqueFd fd;
+  int port = 0;
+};
+
+// Reads until `text` was seen; false when the other end closes first.
+bool ReadUntil(int descriptor, const std::string& text);
+
+// Asks again until `holds`; false when it does not come to hold in half a minute.
+bool Eventually(const std::function<bool()>& holds);
 
 }  // namespace cairn::e2e
