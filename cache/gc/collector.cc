@@ -77,7 +77,8 @@ Status Collector::Prune(const PolicyRule& rule, const std::function<void(const R
     record.size = *freed;
     removed(record);
   }
-  return absl::OkStatus();
+  // Who asks for everything to go means what a crash left behind as well.
+  return rule.all && !keep.has_value() ? ledger_.Sweep().status() : absl::OkStatus();
 }
 
 Status Collector::Collect(const std::vector<PolicyRule>& policy, const CancelToken& cancel) {

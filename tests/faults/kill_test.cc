@@ -236,6 +236,12 @@ TEST_F(KillTest, EveryRestartGoesOnWhereTheDeadOneWas) {
   EXPECT_THAT(orphans_.Survivors(kEndLimit), IsEmpty());
   EXPECT_THAT(MountsBelow(victim_directory_.path()), IsEmpty());
   EXPECT_THAT(CgroupsOf(victim_directory_ / "root"), IsEmpty());
+  size_t objects = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(victim_directory_ / "root/blobs/objects")) {
+    objects += entry.is_regular_file() ? 1 : 0;
+  }
+  EXPECT_EQ(objects, 0U);
 }
 
 }  // namespace
