@@ -21,6 +21,7 @@ struct ExporterParts {
   layer::ChainStore& chains;
   layer::LayerExporter& layers;
   blob::Database& database;
+  gc::Ledger& ledger;
   gc::ImageStore& images;
   registry::RegistryClient& registry;
   // The registry credentials of a build's sessions.

@@ -88,6 +88,23 @@ struct ImageWriter::Writing {
     return Descriptor{.media_type = type, .digest = digest, .size = document.size()};
   }
 
+  // Has a record own a blob that was made for `layer`, so that the next export finds it.
+  Status OwnLayer(const layer::Layer& layer, const layer::LayerBlob& blob) {
+    if (layer.original.has_value() && layer.original->digest == blob.digest) {
+      return absl::OkStatus();  // the image that it came with does
+    }
+    const std::string identity = absl::StrCat("layer:", blob.digest.hex());
+    ASSIGN_OR_RETURN(const bool owned, context.lease.Use(identity));
+    if (owned) {
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(
+        parts.ledger.Add({.identity = identity,
+                          .description = absl::StrCat("exported layer ", blob.diff_id.ToString()),
+                          .blobs = {blob.digest}}));
+    return context.lease.Use(identity).status();
+  }
+
   StatusOr<std::optional<int64_t>> EpochFor(const ResultPlatform& platform) {
     if (options.epoch.has_value()) {
       return *options.epoch;
@@ -122,6 +139,7 @@ StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& la
                                           .clamp_mtime = clamp};
   ASSIGN_OR_RETURN(layer::LayerBlob blob,
                    parts.layers.Export(layer, layer_options, context.cancel));
+  RETURN_IF_ERROR(OwnLayer(layer, blob));
   ASSIGN_OR_RETURN(const absl::Time created,
                    CreationTime(parts.database, layer.delta.digest, parts.clock.Now()));
   return ExportedLayer{std::move(blob), created};

@@ -1,20 +1,27 @@
-// Collects garbage in the background: a while after builds, and now and then.
+// Collects garbage in the background, a while after builds, and forgets which steps were collected
+// long ago.
 #pragma once
 
 #include <thread>
 #include <vector>
 
 #include "cache/gc/collector.h"
+#include "cache/steps/step_table.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/sync.h"
 
 namespace cairn::server {
 
-// Thread-safe. `collector` and `log` outlive it.
+// Thread-safe. All but `policy` outlive it.
 class CollectionLoop {
  public:
-  CollectionLoop(gc::Collector& collector, std::vector<gc::PolicyRule> policy, Logger& log);
+  // So long is it known that a step was collected, and what its key was made of.
+  static constexpr absl::Duration kKeepEvictions = absl::Hours(24 * 30);
+
+  CollectionLoop(gc::Collector& collector, std::vector<gc::PolicyRule> policy,
+                 steps::StepTable& steps, const Clock& clock, Logger& log);
   // Breaks off a collection that runs.
   ~CollectionLoop();
   CollectionLoop(const CollectionLoop&) = delete;
@@ -25,10 +32,14 @@ class CollectionLoop {
 
  private:
   void Run();
+  Status Collect(const CancelToken& stop);
 
   gc::Collector& collector_;
   const std::vector<gc::PolicyRule> policy_;
+  steps::StepTable& steps_;
+  const Clock& clock_;
   Logger& log_;
+  absl::Time forgot_evictions_ = absl::InfinitePast();  // the thread's own
   CancelSource stop_;
   Mutex mu_;
   CondVar changed_;

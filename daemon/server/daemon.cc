@@ -119,7 +119,7 @@ struct Daemon::Parts {
 };
 
 Status Daemon::Parts::Open() {
-  ASSIGN_OR_RETURN(store, Store::Open(config.root, clock));
+  ASSIGN_OR_RETURN(store, Store::Open(config.root, clock, log));
   RETURN_IF_ERROR(OpenWorker());
   RETURN_IF_ERROR(OpenSolver());
   return OpenServices();
@@ -134,7 +134,8 @@ Status Daemon::Parts::OpenWorker() {
     log.Warn("the host limits what steps can have", {{"limitation", limitation}});
   }
   ASSIGN_OR_RETURN(gc_policy, MakeGcPolicy(config));
-  collection = std::make_unique<CollectionLoop>(*store->collector, gc_policy, log);
+  collection =
+      std::make_unique<CollectionLoop>(*store->collector, gc_policy, *store->steps, clock, log);
   ASSIGN_OR_RETURN(worker, MakeWorkerInfo(config, executor->default_network(), gc_policy));
   return absl::OkStatus();
 }
@@ -176,7 +177,7 @@ Status Daemon::Parts::OpenSolver() {
     frontends[kDockerfileFrontend] = std::make_unique<dockerfile::DockerfileFrontend>();
   }
   exporters = exporter::MakeExporters(
-      {*store->chains, *store->layers, *store->database, *store->images, *registry,
+      {*store->chains, *store->layers, *store->database, *store->ledger, *store->images, *registry,
        [this](const session::SessionGroup& group) {
          return std::make_unique<source::SessionCredentials>(*sessions, group);
        },

@@ -16,6 +16,7 @@
 #include "cache/tree/tree_store.h"
 #include "daemon/ops/cache_mounts.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/status.h"
 #include "runtime/fs/file_lock.h"
 
@@ -24,10 +25,12 @@ namespace cairn::server {
 // Thread-safe, as its parts are. Members are destroyed in the opposite order.
 struct Store {
   // Opens or makes the state below `root`, held by a lock file: kFailedPrecondition when another
-  // daemon has it. `clock` outlives the store.
-  static StatusOr<std::unique_ptr<Store>> Open(const std::string& root, const Clock& clock);
+  // daemon has it. A damaged database is set aside, with an error in the log, and the store starts
+  // empty: a cache is never an input to success. `clock` outlives the store.
+  static StatusOr<std::unique_ptr<Store>> Open(const std::string& root, const Clock& clock,
+                                               Logger& log);
 
-  fs::FileLock lock;
+  std::shared_ptr<fs::FileLock> lock;
   std::string root;
   std::unique_ptr<blob::Database> database;
   std::unique_ptr<blob::BlobStore> blobs;

@@ -159,9 +159,10 @@ class DaemonSolver final : public Solver {
 
 StatusOr<std::unique_ptr<Solver>> Solver::Create(SolverOptions options) {
   steps::StepTable& steps = options.steps;
-  options.ledger.OnRemove("step:", [&steps](const std::string& identity) -> Status {
+  const Clock& clock = options.clock;
+  options.ledger.OnRemove("step:", [&steps, &clock](const std::string& identity) -> Status {
     ASSIGN_OR_RETURN(const Digest key, Digest::FromHex(absl::StripPrefix(identity, "step:")));
-    return steps.Erase(key);
+    return steps.Evict(key, clock.Now());
   });
   return std::make_unique<DaemonSolver>(options);
 }

@@ -118,22 +118,31 @@ StatusOr<std::vector<solver::OpOutput>> ImageSource::Run(solver::OpContext& cont
         absl::StrCat(attributes_.reference, ": the manifest lists ", image_->document.layers.size(),
                      " layers and the config ", config.diff_ids.size(), " diff IDs"));
   }
-  ASSIGN_OR_RETURN_IN(std::vector<layer::Layer> layers, PullLayers(context, config.diff_ids),
+  ASSIGN_OR_RETURN_IN(const std::vector<layer::Layer> layers, PullLayers(context, config.diff_ids),
                       attributes_.reference);
   ASSIGN_OR_RETURN(layer::Chain chain, stores_.chains.Scratch());
-  for (layer::Layer& layer : layers) {
-    ASSIGN_OR_RETURN(chain, stores_.chains.Append(chain, std::move(layer)));
+  for (const layer::Layer& layer : layers) {
+    ASSIGN_OR_RETURN(chain, stores_.chains.Append(chain, layer));
   }
+  RETURN_IF_ERROR(Own(layers, chain));
+  return std::vector<solver::OpOutput>{{.chain = std::move(chain), .base_input = -1}};
+}
+
+Status ImageSource::Own(const std::vector<layer::Layer>& imported, const layer::Chain& chain) {
   gc::RecordDraft record{
       .identity = absl::StrCat("pulled:", image_->manifest.digest.hex()),
       .description = absl::StrCat("pulled from ", image_->reference.ToString()),
       .blobs = {image_->top, image_->manifest.digest, image_->document.config.digest}};
-  for (const layer::Layer& layer : chain.layers) {
-    record.trees.push_back(layer.delta.digest);
-    record.blobs.push_back(layer.original->digest);
+  for (size_t i = 0; i < imported.size(); ++i) {
+    // A layer that implies directories is imported as one delta and stacked as another; without the
+    // first, what the memory of imports says would be swept.
+    record.trees.push_back(imported[i].delta.digest);
+    if (chain.layers[i].delta.digest != imported[i].delta.digest) {
+      record.trees.push_back(chain.layers[i].delta.digest);
+    }
+    record.blobs.push_back(imported[i].original->digest);
   }
-  RETURN_IF_ERROR(stores_.ledger.Add(record));
-  return std::vector<solver::OpOutput>{{.chain = std::move(chain), .base_input = -1}};
+  return stores_.ledger.Add(record);
 }
 
 StatusOr<std::vector<layer::Layer>> ImageSource::PullLayers(solver::OpContext& context,

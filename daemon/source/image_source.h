@@ -53,10 +53,13 @@ class ImageSource final : public solver::Op {
   ImageSource(Attributes attributes, ImageSourceStores stores)
       : attributes_(std::move(attributes)), stores_(stores) {}
 
+  // Fetches and imports the layers, as they are before they are put on one another.
   StatusOr<std::vector<layer::Layer>> PullLayers(solver::OpContext& context,
                                                  const std::vector<Digest>& diff_ids);
   StatusOr<layer::Layer> PullLayer(solver::OpContext& context,
                                    const registry::Descriptor& descriptor, const Digest& diff_id);
+  // Has a record own the image's documents, its layers' blobs, and what those were imported as.
+  Status Own(const std::vector<layer::Layer>& imported, const layer::Chain& chain);
   // Makes sure that the blob is stored.
   Status FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor);
 

@@ -140,7 +140,9 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
   if (previous.has_value()) {
     // In use from here on, so that its files stay while they are compared with.
     ASSIGN_OR_RETURN(const bool held, context.lease.Use(record));
-    if (held && attributes_.compare) {
+    if (!held) {
+      previous.reset();  // collected
+    } else if (attributes_.compare) {
       receiver.CompareWith(*previous);
     }
   }
@@ -157,11 +159,14 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
   ASSIGN_OR_RETURN(const tree::TreeRef tree, receiver.Finish());
   progress.Report(result.bytes, true);
   if (!previous.has_value() || !(*previous == tree)) {
+    // With its record or not at all: a row whose files nobody owns would name what is swept.
+    blob::WriteBatch row;
+    row.Put(blob::Table::kContexts, key, EncodeTree(tree));
     RETURN_IF_ERROR(stores_.ledger.Add({.identity = record,
                                         .type = gc::RecordType::kSourceLocal,
                                         .description = "local source for " + attributes_.name,
-                                        .trees = {tree.digest}}));
-    RETURN_IF_ERROR(stores_.database.Put(blob::Table::kContexts, key, EncodeTree(tree)));
+                                        .trees = {tree.digest}},
+                                       row));
     ASSIGN_OR_RETURN(const bool held, context.lease.Use(record));
     (void)held;
   }

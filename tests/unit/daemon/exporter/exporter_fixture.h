@@ -40,6 +40,7 @@ class ExporterTest : public ::testing::Test {
         .chains = *chains_,
         .layers = *layers_,
         .database = *database_,
+        .ledger = *ledger_,
         .images = *images_,
         .registry = *registry_,
         .credentials =
