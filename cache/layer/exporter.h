@@ -57,9 +57,6 @@ class LayerExporter {
   StatusOr<LayerBlob> Export(const Layer& layer, const LayerOptions& options,
                              const CancelToken& cancel);
 
-  // Writes the whole of `tree` (no delta) as one plain tar: the tar exporter.
-  Status WriteTar(const tree::TreeRef& tree, fs::ByteSink& sink, const CancelToken& cancel);
-
  private:
   StatusOr<LayerBlob> Make(const tree::TreeRef& delta, const LayerOptions& options,
                            const CancelToken& cancel);

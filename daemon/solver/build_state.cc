@@ -29,6 +29,15 @@ class LoadedRef final : public Ref {
     return result;
   }
 
+  bool Repair() override {
+    if (!build_->scheduler().Repair(target_)) {
+      return false;
+    }
+    MutexLock lock(mu_);
+    result_.reset();
+    return true;
+  }
+
   const pb::Definition& definition() const override { return definition_; }
 
  private:
