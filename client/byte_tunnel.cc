@@ -10,7 +10,8 @@
 namespace cairn::client {
 namespace {
 
-constexpr size_t kChunk = 32 << 10;
+// Contexts come through here: each message costs as much as some ten KiB of it.
+constexpr size_t kChunk = 256 << 10;
 
 }  // namespace
 

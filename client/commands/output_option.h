@@ -23,7 +23,8 @@ struct OutputOption {
   std::vector<ExportTarget> targets;  // none or one; its index is set by the caller
 };
 
-// "out" is type=local,dest=out; "-" is type=tar,dest=-.
+// "out" is type=local,dest=out; "-" is type=tar,dest=-. "type=cacheonly" keeps no result: the build
+// is run for its cache, and the returned output has that type.
 StatusOr<OutputOption> ParseOutput(const std::string& text);
 
 // "id=token,src=file", "id=token,env=TOKEN", "type=file|env".

@@ -1,6 +1,7 @@
 #include "daemon/source/image_resolver.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "runtime/fs/byte_stream.h"
 
 namespace cairn::source {
@@ -35,7 +36,13 @@ StatusOr<registry::Descriptor> ImageResolver::Locate(const registry::ImageRefere
       return registry::Descriptor{.digest = *reference.digest()};
     }
   }
+  if (held.has_value() && mode != "pull" && unreachable_.Contains(reference.host(), absl::Now())) {
+    return *held;
+  }
   auto resolved = registry_.Resolve(reference, access);
+  if (absl::IsUnavailable(resolved.status()) || absl::IsDeadlineExceeded(resolved.status())) {
+    unreachable_.Add(reference.host(), absl::Now());
+  }
   if (!resolved.ok() && held.has_value() && !absl::IsCancelled(resolved.status())) {
     return *held;
   }

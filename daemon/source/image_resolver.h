@@ -15,6 +15,7 @@
 #include "cache/gc/ledger.h"
 #include "cache/registry/client.h"
 #include "cache/registry/manifest.h"
+#include "daemon/source/unreachable_hosts.h"
 #include "runtime/base/platform.h"
 
 namespace cairn::source {
@@ -55,6 +56,7 @@ class ImageResolver {
   gc::ImageStore& images_;
   blob::BlobStore& blobs_;
   gc::Ledger& ledger_;
+  UnreachableHosts unreachable_;
 };
 
 }  // namespace cairn::source
