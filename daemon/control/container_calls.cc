@@ -54,16 +54,20 @@ class StreamedProcess {
       wanted_[fd < 3 ? fd : 0] = true;
     }
     options.output = [this](int stream, string_view data) { SendOutput(stream, data); };
+    ASSIGN_OR_RETURN(process_, container.Start(std::move(options), cancel));
+    if (!wanted_[0]) {
+      process_->CloseInput();
+    }
+    gateway::ExecMessage started = Message();
+    started.mutable_started();
     {
-      // Output waits until Started is sent.
-      MutexLock lock(start_);
-      ASSIGN_OR_RETURN(process_, container.Start(std::move(options), cancel));
-      if (!wanted_[0]) {
-        process_->CloseInput();
-      }
-      gateway::ExecMessage started = Message();
-      started.mutable_started();
+      MutexLock lock(start_);  // over the writes, so that output stays in order
       writer_.Write(started);
+      for (const gateway::ExecMessage& message : early_) {
+        writer_.Write(message);
+      }
+      early_.clear();
+      started_ = true;
     }
     waiter_ = StartThread("gateway-exec", [this] { SendEnd(process_->Wait(cancel_.token())); });
     return absl::OkStatus();
@@ -97,7 +101,6 @@ class StreamedProcess {
   }
 
   void SendOutput(int stream, string_view data) {
-    { MutexLock lock(start_); }
     if (!wanted_[stream]) {
       return;
     }
@@ -108,7 +111,13 @@ class StreamedProcess {
     } else {
       message.mutable_file()->set_data(data.data(), data.size());
     }
-    writer_.Write(message);
+    MutexLock lock(start_);
+    if (started_) {
+      writer_.Write(message);
+    } else {
+      // Must not wait: a start that fails joins the thread that this runs on.
+      early_.push_back(std::move(message));
+    }
   }
 
   void SendEnd(const Status& status) {
@@ -129,6 +138,9 @@ class StreamedProcess {
   CancelSource cancel_;
   bool wanted_[3] = {};
   Mutex start_;
+  bool started_ ABSL_GUARDED_BY(start_) = false;
+  // Output from before Started was sent.
+  std::vector<gateway::ExecMessage> early_ ABSL_GUARDED_BY(start_);
   std::unique_ptr<ops::GatewayProcess> process_;
   std::thread waiter_;
 };
