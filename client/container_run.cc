@@ -1,41 +1,29 @@
 #include "client/container_run.h"
 
-#include <grpcpp/grpcpp.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "client/client_id.h"
+#include "client/gateway_build.h"
+#include "client/port_forward.h"
+#include "client/process_link.h"
 #include "client/render_error.h"
-#include "client/session.h"
 #include "client/terminal.h"
-#include "proto/control.grpc.pb.h"
-#include "proto/gateway.grpc.pb.h"
 #include "runtime/base/digest.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/platform.h"
-#include "runtime/base/sync.h"
-#include "runtime/base/thread_pool.h"
 
 namespace cairn::client {
 namespace {
 
-using moby::buildkit::v1::frontend::ExecMessage;
-using moby::buildkit::v1::frontend::LLBBridge;
 using nlohmann::json;
 
 constexpr char kContainer[] = "run";
-constexpr char kProcess[] = "main";
-constexpr int kKilled = 137;
+constexpr char kNetworkLabel[] = "org.mobyproject.buildkit.worker.network";
+// For what the command had written to its connections when it ended.
+constexpr absl::Duration kDrainTime = absl::Seconds(1);
 
 std::vector<std::string> StringsIn(const json& object, const char* key) {
   std::vector<std::string> strings;
@@ -129,79 +117,6 @@ StatusOr<pb::NetMode> ParseNetwork(const std::string& network) {
       absl::StrCat("network \"", network, "\": want default, none or host"));
 }
 
-// A gateway build that does nothing but hold a container.
-class GatewayBuild {
- public:
-  explicit GatewayBuild(Connection& connection)
-      : bridge_(LLBBridge::NewStub(connection.channel())),
-        control_(moby::buildkit::v1::Control::NewStub(connection.channel())),
-        id_(Digest::Of(absl::StrCat(ClientId(), ::getpid(), absl::ToUnixNanos(absl::Now())))
-                .hex()
-                .substr(0, 25)) {}
-
-  ~GatewayBuild() {
-    if (!thread_.joinable()) {
-      return;
-    }
-    grpc::ClientContext context;
-    Prepare(context);
-    moby::buildkit::v1::frontend::ReturnRequest done;
-    done.mutable_result();
-    moby::buildkit::v1::frontend::ReturnResponse response;
-    if (!bridge_->Return(&context, done, &response).ok()) {
-      solve_context_.TryCancel();
-    }
-    thread_.join();
-  }
-
-  Status Start(Connection& connection, bool host_network) {
-    ASSIGN_OR_RETURN(session_, Session::Start(connection, {.shared_key = ClientId()}));
-    thread_ = StartThread("run-build", [this, host_network] {
-      moby::buildkit::v1::SolveRequest request;
-      request.set_ref(id_);
-      request.set_session(session_->id());
-      request.set_internal(true);
-      if (host_network) {
-        request.add_entitlements("network.host");
-      }
-      moby::buildkit::v1::SolveResponse response;
-      const grpc::Status status = control_->Solve(&solve_context_, request, &response);
-      MutexLock lock(mu_);
-      solved_ = FromDaemon(status);
-    });
-    moby::buildkit::v1::frontend::PongResponse pong;
-    return Call([&](grpc::ClientContext& context) { return bridge_->Ping(&context, {}, &pong); });
-  }
-
-  // Runs one call of the bridge for this build; when the build itself has failed, that is the
-  // error.
-  template <typename Body>
-  Status Call(const Body& body) {
-    grpc::ClientContext context;
-    Prepare(context);
-    const Status status = FromDaemon(body(context));
-    MutexLock lock(mu_);
-    return status.ok() || solved_.ok() ? status : solved_;
-  }
-
-  void Prepare(grpc::ClientContext& context) const {
-    context.AddMetadata("buildkit-controlapi-buildid", id_);
-  }
-
-  LLBBridge::Stub& bridge() { return *bridge_; }
-  const std::string& id() const { return id_; }
-
- private:
-  const std::unique_ptr<LLBBridge::Stub> bridge_;
-  const std::unique_ptr<moby::buildkit::v1::Control::Stub> control_;
-  const std::string id_;
-  std::unique_ptr<Session> session_;
-  grpc::ClientContext solve_context_;
-  std::thread thread_;
-  Mutex mu_;
-  Status solved_ ABSL_GUARDED_BY(mu_);
-};
-
 // The definition of one image source.
 pb::Definition ImageDefinition(const std::string& reference) {
   pb::Op source;
@@ -217,133 +132,30 @@ pb::Definition ImageDefinition(const std::string& reference) {
   return definition;
 }
 
-// Connects this process's descriptors and signals to the process in the container.
-class ProcessLink {
- public:
-  ProcessLink(GatewayBuild& build, const RunRequest& request) : request_(request) {
-    build.Prepare(context_);
-    stream_ = build.bridge().ExecProcess(&context_);
-    wake_.Reset(::eventfd(0, EFD_CLOEXEC));
+StatusOr<std::unique_ptr<PortForward>> OpenPorts(const RunRequest& request) {
+  std::vector<PublishedPort> ports;
+  for (const std::string& text : request.ports) {
+    ASSIGN_OR_RETURN(PublishedPort port, ParsePublishedPort(text));
+    ports.push_back(std::move(port));
   }
+  return PortForward::Listen(std::move(ports));
+}
 
-  StatusOr<int> Run(const pb::Meta& meta, const CancelToken& cancel) {
-    ExecMessage init;
-    init.set_processid(kProcess);
-    init.mutable_init()->set_containerid(kContainer);
-    *init.mutable_init()->mutable_meta() = meta;
-    init.mutable_init()->set_tty(request_.terminal);
-    for (uint32_t fd : {0u, 1u, 2u}) {
-      init.mutable_init()->add_fds(fd);
-    }
-    stream_->Write(init);
-    CancelCallback killer(cancel, [this] { SendSignal("KILL"); });
-    std::thread input = StartThread("run-input", [this] { SendInput(); });
-    const StatusOr<int> code = ReceiveOutput();
-    const uint64_t one = 1;
-    (void)!::write(wake_.get(), &one, sizeof one);
-    input.join();
-    context_.TryCancel();
-    return code;
-  }
-
- private:
-  void Write(ExecMessage message) {
-    message.set_processid(kProcess);
-    MutexLock lock(write_mu_);  // gRPC allows one writer at a time
-    stream_->Write(message);
-  }
-
-  void SendSignal(const std::string& name) {
-    ExecMessage message;
-    message.mutable_signal()->set_name(name);
-    Write(std::move(message));
-  }
-
-  void SendSize() {
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
-      ExecMessage message;
-      message.mutable_resize()->set_rows(size.ws_row);
-      message.mutable_resize()->set_cols(size.ws_col);
-      Write(std::move(message));
+// Where containers share the daemon's network, those with published ports get one of their own.
+StatusOr<pb::NetMode> NetworkForPorts(Connection& connection, const CancelToken& cancel) {
+  const auto control = moby::buildkit::v1::Control::NewStub(connection.channel());
+  grpc::ClientContext context;
+  const CancelCallback on_cancel(cancel, [&context] { context.TryCancel(); });
+  moby::buildkit::v1::ListWorkersResponse workers;
+  RETURN_IF_ERROR(FromDaemon(control->ListWorkers(&context, {}, &workers)));
+  for (const auto& worker : workers.record()) {
+    const auto label = worker.labels().find(kNetworkLabel);
+    if (label != worker.labels().end() && label->second == "host") {
+      return pb::NONE;
     }
   }
-
-  void SendInput() {
-    sigset_t window;
-    sigemptyset(&window);
-    sigaddset(&window, SIGWINCH);
-    pthread_sigmask(SIG_BLOCK, &window, nullptr);
-    const UniqueFd resized(::signalfd(-1, &window, SFD_CLOEXEC));
-    if (request_.terminal) {
-      SendSize();
-    }
-    bool open = request_.interactive;
-    if (!open) {
-      SendStdin("", true);
-    }
-    for (;;) {
-      pollfd polls[3] = {{wake_.get(), POLLIN, 0},
-                         {request_.terminal ? resized.get() : -1, POLLIN, 0},
-                         {open ? STDIN_FILENO : -1, POLLIN, 0}};
-      if (::poll(polls, 3, -1) < 0 && errno != EINTR) {
-        return;
-      }
-      if (polls[0].revents != 0) {
-        return;
-      }
-      if (polls[1].revents != 0) {
-        signalfd_siginfo info;
-        (void)!::read(resized.get(), &info, sizeof info);
-        SendSize();
-      }
-      if (polls[2].revents != 0) {
-        char buffer[32 << 10];
-        const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
-        open = got > 0;
-        SendStdin(got > 0 ? std::string(buffer, static_cast<size_t>(got)) : "", got <= 0);
-      }
-    }
-  }
-
-  void SendStdin(std::string data, bool end) {
-    ExecMessage message;
-    message.mutable_file()->set_fd(0);
-    message.mutable_file()->set_data(std::move(data));
-    message.mutable_file()->set_eof(end);
-    Write(std::move(message));
-  }
-
-  StatusOr<int> ReceiveOutput() {
-    int code = 0;
-    std::string error;
-    ExecMessage message;
-    while (stream_->Read(&message)) {
-      if (message.has_file()) {
-        (void)WriteAll(message.file().fd() == 2 ? STDERR_FILENO : STDOUT_FILENO,
-                       message.file().data());
-      } else if (message.has_exit()) {
-        code = static_cast<int>(message.exit().code());
-        error = message.exit().error().message();
-      } else if (message.has_done()) {
-        // 255 is the gateway's word for a process that never ran.
-        if (code == 255) {
-          return absl::UnknownError(error);
-        }
-        return code;
-      }
-    }
-    const grpc::Status status = stream_->Finish();
-    return status.ok() ? StatusOr<int>(absl::UnavailableError("run: the daemon ended the stream"))
-                       : FromDaemon(status);
-  }
-
-  const RunRequest& request_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<ExecMessage, ExecMessage>> stream_;
-  UniqueFd wake_;
-  Mutex write_mu_;
-};
+  return pb::UNSET;
+}
 
 Status MakeContainer(GatewayBuild& build, const std::string& reference, pb::NetMode network) {
   moby::buildkit::v1::frontend::SolveRequest solve;
@@ -368,16 +180,19 @@ Status MakeContainer(GatewayBuild& build, const std::string& reference, pb::NetM
 
 }  // namespace
 
-StatusOr<int> RunContainer(Connection& connection, const RunRequest& request,
+StatusOr<int> RunContainer(Connection& connection, const RunRequest& request, const RunLinks& links,
                            const CancelToken& cancel) {
-  if (!request.ports.empty()) {
-    return absl::UnimplementedError(
-        "publishing ports is not offered; without -p the command listens on the daemon's own "
-        "network");
+  ASSIGN_OR_RETURN(pb::NetMode network, ParseNetwork(request.network));
+  ASSIGN_OR_RETURN(const std::unique_ptr<PortForward> ports, OpenPorts(request));
+  const bool own_terminal = links.attached && request.terminal && request.interactive;
+  if (own_terminal && ::isatty(STDIN_FILENO) == 0) {
+    return absl::FailedPreconditionError("-it: the input device is not a TTY; leave out -t");
   }
-  ASSIGN_OR_RETURN(const pb::NetMode network, ParseNetwork(request.network));
-  GatewayBuild build(connection);
-  RETURN_IF_ERROR(build.Start(connection, network == pb::HOST));
+  if (!request.ports.empty() && request.network.empty()) {
+    ASSIGN_OR_RETURN(network, NetworkForPorts(connection, cancel));
+  }
+  GatewayBuild build(connection, cancel);
+  RETURN_IF_ERROR(build.Start(network == pb::HOST));
 
   moby::buildkit::v1::frontend::ResolveImageConfigRequest resolve;
   resolve.set_ref(request.image);
@@ -393,14 +208,26 @@ StatusOr<int> RunContainer(Connection& connection, const RunRequest& request,
   const std::string reference = image.ref().empty() ? request.image : image.ref();
   RETURN_IF_ERROR(MakeContainer(build, reference, network));
 
-  std::unique_ptr<RawTerminal> terminal;
-  if (request.terminal && request.interactive) {
-    ASSIGN_OR_RETURN(terminal, RawTerminal::Enter(STDIN_FILENO));
+  std::unique_ptr<RawTerminal> raw;
+  if (own_terminal) {
+    ASSIGN_OR_RETURN(raw, RawTerminal::Enter(STDIN_FILENO));
   }
-  StatusOr<int> code = ProcessLink(build, request).Run(meta, cancel);
-  if (cancel.cancelled()) {
-    return kKilled;
-  }
+  ProcessLink process(
+      build, {.container_id = kContainer,
+              .meta = meta,
+              .input = request.interactive && links.attached,
+              .hold_input = request.interactive,
+              .terminal = request.terminal,
+              .follow_size = request.terminal && links.attached,
+              .output = links.output,
+              .started =
+                  [&] {
+                    ports->Start(build, kContainer);
+                    links.started({meta.args().begin(), meta.args().end()}, ports->ports());
+                  },
+              .stop_signal = links.stop_signal});
+  StatusOr<int> code = process.Run(cancel);
+  ports->Drain(kDrainTime);
   return code;
 }
 

@@ -24,6 +24,11 @@ class SignalWatch {
     sigaddset(&signals_, SIGINT);
     sigaddset(&signals_, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    // Read from a descriptor by those who follow the terminal's size; lost unless blocked by all.
+    sigset_t window;
+    sigemptyset(&window);
+    sigaddset(&window, SIGWINCH);
+    pthread_sigmask(SIG_BLOCK, &window, nullptr);
     thread_ = StartThread("signals", [this, &cancel] {
       for (int seen = 0;; ++seen) {
         int signal = 0;
@@ -34,6 +39,7 @@ class SignalWatch {
         if (seen > 0) {
           ::_exit(kExitInterrupted);
         }
+        last_ = signal;
         cancel.Cancel();
       }
     });
@@ -45,8 +51,11 @@ class SignalWatch {
     thread_.join();
   }
 
+  const std::atomic<int>& last() const { return last_; }
+
  private:
   sigset_t signals_;
+  std::atomic<int> last_ = 0;
   std::atomic<bool> done_ = false;
   std::thread thread_;
 };
@@ -64,6 +73,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   AddBuildCommand(app, chosen);
   AddRunCommand(app, chosen);
+  AddDetachedCommands(app, chosen);
   AddImagesCommands(app, chosen);
   AddStorageCommands(app, chosen);
   AddDaemonCommands(app, chosen);
@@ -73,6 +83,7 @@ int Main(int argc, char** argv) {
   CancelSource cancel;
   context.cancel = cancel.token();
   SignalWatch signals(cancel);
+  context.stop_signal = &signals.last();
   const StatusOr<int> result = chosen(context);
   if (result.ok()) {
     return *result;

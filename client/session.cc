@@ -6,19 +6,24 @@
 #include <sys/socket.h>
 
 #include <random>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "client/byte_tunnel.h"
 #include "client/file_send.h"
 #include "client/file_sync.h"
 #include "client/image_layout.h"
+#include "client/message_stream.h"
 #include "client/session_services.h"
 #include "proto/control.grpc.pb.h"
+#include "runtime/base/byte_tunnel.h"
+#include "runtime/base/thread_pool.h"
 
 namespace cairn::client {
 namespace {
 
 using moby::buildkit::v1::BytesMessage;
+using SessionCall = grpc::ClientReaderWriter<BytesMessage, BytesMessage>;
+using SessionBytes = MessageStream<BytesMessage, SessionCall>;
 
 // 25 characters of base36, as all BuildKit clients make them.
 std::string NewSessionId() {
@@ -101,34 +106,22 @@ class TunnelledSession final : public Session {
     stub_ = moby::buildkit::v1::Control::NewStub(connection.channel());
     stream_ = stub_->Session(&context_);
     grpc::AddInsecureChannelFromFd(server_.get(), ends[1]);
-    tunnel_ = std::make_unique<ByteTunnel>(
-        std::move(ours), ByteTunnel::Stream{.read =
-                                                [this](std::string& data) {
-                                                  BytesMessage message;
-                                                  if (!stream_->Read(&message)) {
-                                                    return false;
-                                                  }
-                                                  data = std::move(*message.mutable_data());
-                                                  return true;
-                                                },
-                                            .write =
-                                                [this](string_view data) {
-                                                  BytesMessage message;
-                                                  message.set_data(data.data(), data.size());
-                                                  return stream_->Write(message);
-                                                },
-                                            .close_write = [this] { stream_->WritesDone(); }});
+    bytes_ = std::make_unique<SessionBytes>(
+        *stream_, [this] { stream_->WritesDone(); }, [this] { context_.TryCancel(); });
+    socket_ = std::move(ours);
+    carrier_ = StartThread("session", [this] { CarryBytes(socket_.get(), *bytes_); });
     return absl::OkStatus();
   }
 
   const std::string& id() const override { return id_; }
 
   void Finish() override {
-    if (tunnel_ == nullptr) {
+    if (!carrier_.joinable()) {
       return;
     }
     context_.TryCancel();
-    tunnel_.reset();
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    carrier_.join();
     stream_->Finish();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -139,8 +132,10 @@ class TunnelledSession final : public Session {
   std::unique_ptr<grpc::Server> server_;
   grpc::ClientContext context_;
   std::unique_ptr<moby::buildkit::v1::Control::Stub> stub_;
-  std::unique_ptr<grpc::ClientReaderWriter<BytesMessage, BytesMessage>> stream_;
-  std::unique_ptr<ByteTunnel> tunnel_;
+  std::unique_ptr<SessionCall> stream_;
+  std::unique_ptr<SessionBytes> bytes_;
+  UniqueFd socket_;
+  std::thread carrier_;
 };
 
 }  // namespace

@@ -6,16 +6,17 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <thread>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
-#include "client/byte_tunnel.h"
 #include "client/docker_config.h"
+#include "client/message_stream.h"
 #include "proto/auth.grpc.pb.h"
 #include "proto/health.grpc.pb.h"
 #include "proto/secrets.grpc.pb.h"
 #include "proto/ssh_forward.grpc.pb.h"
 #include "proto/upload.grpc.pb.h"
+#include "runtime/base/byte_tunnel.h"
 #include "runtime/base/fd.h"
 
 namespace cairn::client {
@@ -112,23 +113,10 @@ class SshService final : public moby::sshforward::v1::SSH::Service {
     if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
       return ToGrpc(ErrnoStatus(errno, absl::StrCat("ssh agent ", agent->socket)));
     }
-    moby::sshforward::v1::BytesMessage in;
-    moby::sshforward::v1::BytesMessage out;
-    ByteTunnel tunnel(std::move(socket), {.read =
-                                              [&](std::string& data) {
-                                                if (!stream->Read(&in)) {
-                                                  return false;
-                                                }
-                                                data = in.data();
-                                                return true;
-                                              },
-                                          .write =
-                                              [&](string_view data) {
-                                                out.set_data(std::string(data));
-                                                return stream->Write(out);
-                                              },
-                                          .close_write = [context] { context->TryCancel(); }});
-    tunnel.Wait();
+    const auto close = [context] { context->TryCancel(); };
+    MessageStream<moby::sshforward::v1::BytesMessage, std::remove_reference_t<decltype(*stream)>>
+        bytes(*stream, close, close);
+    CarryBytes(socket.get(), bytes);
     return grpc::Status::OK;
   }
 

@@ -4,6 +4,7 @@
 // A command's options live in the closure that its Add function makes; Run is called at most once.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@ namespace cairn::client {
 struct CommandContext {
   ConnectionOptions connection;
   CancelToken cancel;
+  // The signal that fired `cancel`.
+  const std::atomic<int>* stop_signal = nullptr;
 };
 
 // Returns the process's exit code, or an error to be printed.
@@ -34,5 +37,6 @@ void AddImagesCommands(CLI::App& app, CommandSlot& chosen);   // images, rmi
 void AddStorageCommands(CLI::App& app, CommandSlot& chosen);  // du, prune
 void AddDaemonCommands(CLI::App& app, CommandSlot& chosen);   // workers, version
 void AddRunCommand(CLI::App& app, CommandSlot& chosen);
+void AddDetachedCommands(CLI::App& app, CommandSlot& chosen);  // ps, stop, logs
 
 }  // namespace cairn::client

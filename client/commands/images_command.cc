@@ -30,18 +30,6 @@ std::string FamiliarName(const std::string& name) {
   return std::string(rest);
 }
 
-std::string Ago(absl::Duration age) {
-  const int64_t seconds = absl::ToInt64Seconds(age);
-  if (seconds < 120) {
-    return absl::StrCat(std::max<int64_t>(seconds, 0), " seconds ago");
-  }
-  if (seconds < 2 * 3600) {
-    return absl::StrCat(seconds / 60, " minutes ago");
-  }
-  return seconds < 48 * 3600 ? absl::StrCat(seconds / 3600, " hours ago")
-                             : absl::StrCat(seconds / 86400, " days ago");
-}
-
 void PrintImages(const cairn::v1::ListImagesResponse& response) {
   absl::PrintF("%-40s %-20s %-16s %-18s %s\n", "REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE");
   for (const cairn::v1::Image& image : response.images()) {
@@ -50,7 +38,7 @@ void PrintImages(const cairn::v1::ListImagesResponse& response) {
     const std::string& id = image.config_digest().empty() ? image.digest() : image.config_digest();
     absl::PrintF("%-40s %-20s %-16s %-18s %s\n", name.substr(0, colon),
                  colon == std::string::npos ? "" : name.substr(colon + 1), id.substr(7, 12),
-                 Ago(absl::Now() - absl::FromUnixSeconds(image.created().seconds())),
+                 FormatAge(absl::Now() - absl::FromUnixSeconds(image.created().seconds())),
                  FormatBytes(image.size()));
   }
 }

@@ -33,6 +33,18 @@ std::string FormatBytes(int64_t bytes) {
   return unit == 0 ? absl::StrCat(bytes, "B") : absl::StrFormat("%.4g%s", value, kUnits[unit]);
 }
 
+std::string FormatAge(absl::Duration age) {
+  const int64_t seconds = absl::ToInt64Seconds(age);
+  if (seconds < 120) {
+    return absl::StrCat(std::max<int64_t>(seconds, 0), " seconds ago");
+  }
+  if (seconds < 2 * 3600) {
+    return absl::StrCat(seconds / 60, " minutes ago");
+  }
+  return seconds < 48 * 3600 ? absl::StrCat(seconds / 3600, " hours ago")
+                             : absl::StrCat(seconds / 86400, " days ago");
+}
+
 std::string FormatTask(const TaskView& task, absl::Time now) {
   std::string out = task.id;
   if (!task.name.empty() && task.name != task.id && !absl::StartsWith(task.id, task.name)) {

@@ -14,6 +14,9 @@ std::string FormatSeconds(absl::Duration duration);
 // Decimal units as Docker prints them: "85B", "1.21kB", "389.4MB".
 std::string FormatBytes(int64_t bytes);
 
+// How long ago something was: "5 seconds ago", "3 hours ago".
+std::string FormatAge(absl::Duration age);
+
 // "transferring context: 3.2MB / 10MB 1.2s done".
 std::string FormatTask(const TaskView& task, absl::Time now);
 

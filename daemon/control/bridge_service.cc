@@ -1,30 +1,9 @@
 #include "daemon/control/bridge_service.h"
 
+#include "daemon/control/build_call.h"
 #include "daemon/control/container_calls.h"
 
 namespace cairn::control {
-namespace {
-
-// One call's use of a build's bridge.
-class CallScope {
- public:
-  explicit CallScope(GatewayBuild& build) : build_(build), entered_(build.EnterCall()) {}
-  ~CallScope() {
-    if (entered_) {
-      build_.LeaveCall();
-    }
-  }
-  CallScope(const CallScope&) = delete;
-  CallScope& operator=(const CallScope&) = delete;
-  bool entered() const { return entered_; }
-
- private:
-  GatewayBuild& build_;
-  const bool entered_;
-};
-
-}  // namespace
-
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* BridgeService::Run(Context* context, const Request* request,
                                              Response* response, Method<Request, Response> method) {
@@ -32,13 +11,9 @@ grpc::ServerUnaryReactor* BridgeService::Run(Context* context, const Request* re
       threads_, context, request, response,
       [this, method](const CallInfo& call, const Request& wire, Response* out) -> Status {
         ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
-        CallScope scope(*build);
-        if (!scope.entered()) {
-          return absl::NotFoundError("no such job " + build->id());
-        }
-        CancelSource cancel(call.cancel);
-        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
-        return method(*build, cancel.token(), wire, out);
+        const BuildCall scope(*build, call.cancel);
+        RETURN_IF_ERROR(scope.status());
+        return method(*build, scope.cancel(), wire, out);
       });
 }
 
@@ -121,16 +96,12 @@ grpc::ServerUnaryReactor* BridgeService::NewContainer(Context* context,
       [this](const CallInfo& call, const gateway::NewContainerRequest& wire,
              gateway::NewContainerResponse*) -> Status {
         ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
-        CallScope scope(*build);
-        if (!scope.entered()) {
-          return absl::NotFoundError("no such job " + build->id());
-        }
+        const BuildCall scope(*build, call.cancel);
+        RETURN_IF_ERROR(scope.status());
         if (containers_ == nullptr) {
           return absl::UnimplementedError("this daemon starts no containers for clients");
         }
-        CancelSource cancel(call.cancel);
-        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
-        return CallNewContainer(*build, *containers_, wire, cancel.token());
+        return CallNewContainer(*build, *containers_, wire, scope.cancel());
       });
 }
 
@@ -153,13 +124,9 @@ grpc::ServerBidiReactor<gateway::ExecMessage, gateway::ExecMessage>* BridgeServi
       [this](const CallInfo& call,
              BidiCall<gateway::ExecMessage, gateway::ExecMessage>& stream) -> Status {
         ASSIGN_OR_RETURN(const std::shared_ptr<GatewayBuild> build, find_build_(call));
-        CallScope scope(*build);
-        if (!scope.entered()) {
-          return absl::NotFoundError("no such job " + build->id());
-        }
-        CancelSource cancel(call.cancel);
-        CancelCallback on_build_end(build->cancel(), [&cancel] { cancel.Cancel(); });
-        return CallExecProcess(*build, cancel.token(), stream);
+        const BuildCall scope(*build, call.cancel);
+        RETURN_IF_ERROR(scope.status());
+        return CallExecProcess(*build, scope.cancel(), stream);
       });
 }
 

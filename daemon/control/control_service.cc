@@ -6,7 +6,7 @@
 #include "daemon/control/disk_usage.h"
 #include "daemon/control/status_encoder.h"
 #include "daemon/control/timestamps.h"
-#include "daemon/session/byte_stream.h"
+#include "runtime/base/duplex_stream.h"
 
 namespace cairn::control {
 namespace {
@@ -17,20 +17,21 @@ using StatusCall = WriteCall<api::StatusRequest, api::StatusResponse>;
 constexpr absl::Duration kStatusWait = absl::Seconds(6);
 
 // The Session call as the tunnel sees it.
-class SessionStream final : public session::ByteStream {
+class SessionStream final : public DuplexStream {
  public:
   explicit SessionStream(SessionCall& call) : call_(call) {}
-  bool Read(std::string* chunk) override {
+  Incoming Read(std::string* chunk) override {
     if (!call_.Read(&incoming_)) {
-      return false;
+      return Incoming::kBroken;
     }
     chunk->swap(*incoming_.mutable_data());
-    return true;
+    return Incoming::kData;
   }
   bool Write(string_view data) override {
     outgoing_.set_data(data.data(), data.size());
     return call_.Write(outgoing_);
   }
+  void EndWrites() override {}
   void Close() override { call_.BreakOff(); }
 
  private:

@@ -168,6 +168,10 @@ StatusOr<std::unique_ptr<GatewayProcess>> GatewayContainer::Start(ProcessOptions
   }
   RETURN_IF_ERROR(Launch(options, spec, std::move(io), *process, cancel));
   RETURN_IF_ERROR(process->process_->WaitStarted(cancel));
+  {
+    MutexLock lock(mu_);
+    started_ = true;
+  }
   if (options.terminal) {
     UniqueFd terminal = process->process_->TakeTerminal();
     input.Reset(dup(terminal.get()));
@@ -176,6 +180,18 @@ StatusOr<std::unique_ptr<GatewayProcess>> GatewayContainer::Start(ProcessOptions
   MutexLock lock(process->mu_);
   process->input_ = std::move(input);
   return process;
+}
+
+StatusOr<UniqueFd> GatewayContainer::Connect(uint16_t port, const CancelToken& cancel) {
+  std::shared_ptr<sandbox::Container> container;
+  {
+    MutexLock lock(mu_);
+    if (!started_ || released_) {
+      return absl::FailedPreconditionError("no process runs in the container");
+    }
+    container = container_;
+  }
+  return container->Connect(port, cancel);
 }
 
 }  // namespace cairn::ops

@@ -91,6 +91,10 @@ class GatewayContainer {
   StatusOr<std::unique_ptr<GatewayProcess>> Start(ProcessOptions options,
                                                   const CancelToken& cancel);
 
+  // Connects to a TCP port that a process in it listens on. kFailedPrecondition: no process runs;
+  // kUnavailable: nothing listens there.
+  StatusOr<UniqueFd> Connect(uint16_t port, const CancelToken& cancel);
+
   // Kills everything in it; later starts fail.
   void Release();
 
@@ -110,6 +114,8 @@ class GatewayContainer {
   // Held while a process is launched, so that one of them is the first.
   Mutex mu_;
   std::shared_ptr<sandbox::Container> container_ ABSL_GUARDED_BY(mu_);
+  // Its first process runs, so that it is in its own namespaces.
+  bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool released_ ABSL_GUARDED_BY(mu_) = false;
 };
 

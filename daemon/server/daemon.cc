@@ -7,6 +7,7 @@
 #include "cache/registry/client.h"
 #include "daemon/control/bridge_service.h"
 #include "daemon/control/build_runner.h"
+#include "daemon/control/containers_service.h"
 #include "daemon/control/content_service.h"
 #include "daemon/control/control_service.h"
 #include "daemon/control/frontend_server.h"
@@ -112,6 +113,7 @@ struct Daemon::Parts {
   std::unique_ptr<control::ControlService> control_service;
   std::unique_ptr<control::BridgeService> bridge_service;
   std::unique_ptr<control::ContentService> content_service;
+  std::unique_ptr<control::ContainersService> containers_service;
   std::unique_ptr<control::ImagesService> images_service;
   std::unique_ptr<control::HealthService> health_service;
   std::unique_ptr<control::TraceService> trace_service;
@@ -226,15 +228,18 @@ Status Daemon::Parts::OpenServices() {
         }
         return blobs;
       });
+  containers_service =
+      std::make_unique<control::ContainersService>(*threads, FindByHeader(*builds));
   images_service =
       std::make_unique<control::ImagesService>(*threads, *store->images, *store->blobs);
   health_service = std::make_unique<control::HealthService>(*threads, draining.token());
   trace_service = std::make_unique<control::TraceService>();
-  ASSIGN_OR_RETURN(listeners, Listeners::Open(config,
-                                              {control_service.get(), bridge_service.get(),
-                                               content_service.get(), images_service.get(),
-                                               health_service.get(), trace_service.get()},
-                                              log));
+  ASSIGN_OR_RETURN(
+      listeners, Listeners::Open(config,
+                                 {control_service.get(), bridge_service.get(),
+                                  content_service.get(), containers_service.get(),
+                                  images_service.get(), health_service.get(), trace_service.get()},
+                                 log));
   return absl::OkStatus();
 }
 

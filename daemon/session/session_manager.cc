@@ -12,7 +12,7 @@ SessionManager::SessionManager(Logger& log, HealthPolicy health)
 
 SessionManager::~SessionManager() = default;
 
-Status SessionManager::Serve(SessionInfo info, ByteStream& stream, const CancelToken& cancel) {
+Status SessionManager::Serve(SessionInfo info, DuplexStream& stream, const CancelToken& cancel) {
   ASSIGN_OR_RETURN(Tunnel tunnel, OpenTunnel());
   auto session = std::make_shared<Session>(std::move(info), std::move(tunnel.channel));
   CancelCallback on_cancel(cancel, [&session] { session->Close("the daemon is shutting down"); });

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "daemon/session/byte_stream.h"
+#include "runtime/base/duplex_stream.h"
 #include "daemon/session/health_monitor.h"
 #include "daemon/session/session.h"
 #include "runtime/base/cancel.h"
@@ -32,7 +32,7 @@ class SessionManager {
   // Registers the session `info` and carries its connection over `stream` until the client leaves,
   // the session is closed or `cancel` fires. Blocks the calling thread all that time. A later
   // session of the same id takes the place of an earlier one.
-  Status Serve(SessionInfo info, ByteStream& stream, const CancelToken& cancel);
+  Status Serve(SessionInfo info, DuplexStream& stream, const CancelToken& cancel);
 
   // Returns the session `id`, waiting up to `wait` for it to connect. An id may have a prefix that
   // ends in ":", which only tells apart what one client offers under one name. When the time is up,

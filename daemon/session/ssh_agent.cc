@@ -9,28 +9,26 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <list>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/session/call.h"
 #include "proto/ssh_forward.grpc.pb.h"
+#include "runtime/base/byte_tunnel.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/sync.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::session {
 namespace {
 
 using moby::sshforward::v1::BytesMessage;
-using AgentStream = grpc::ClientReaderWriter<BytesMessage, BytesMessage>;
 
 constexpr char kIdHeader[] = "buildkit.ssh.id";
 constexpr char kSocketName[] = "agent.sock";
-constexpr size_t kCopyBytes = 32 << 10;
 constexpr size_t kMaxConnections = 64;
 
 // The directory of one agent socket, removed with it.
@@ -85,85 +83,68 @@ StatusOr<UniqueFd> ListenIn(const SocketDirectory& directory, const SshAgentOpti
   return listener;
 }
 
-bool SendAll(int fd, string_view data) {
-  while (!data.empty()) {
-    const ssize_t sent = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) {
-      continue;
-    }
-    if (sent <= 0) {
-      return false;
-    }
-    data.remove_prefix(static_cast<size_t>(sent));
+// A ForwardAgent call as the tunnel sees it.
+class AgentCall final : public DuplexStream {
+ public:
+  AgentCall(const Session& session, const std::string& id, const CancelToken& cancel)
+      : call_(session, cancel), stub_(moby::sshforward::v1::SSH::NewStub(session.channel())) {
+    call_.AddMetadata(kIdHeader, id);
+    stream_ = stub_->ForwardAgent(call_.context());
   }
-  return true;
-}
+  // REQUIRES: its bytes are not carried any more.
+  ~AgentCall() override {
+    call_.Cancel();
+    stream_->Finish();
+  }
 
-// One connection of a step to the agent: a thread reads the socket, another the stream.
+  Incoming Read(std::string* chunk) override {
+    if (!stream_->Read(&incoming_)) {
+      return Incoming::kBroken;
+    }
+    chunk->swap(*incoming_.mutable_data());
+    return Incoming::kData;
+  }
+  bool Write(string_view data) override {
+    outgoing_.set_data(data.data(), data.size());
+    return stream_->Write(outgoing_);
+  }
+  void EndWrites() override { stream_->WritesDone(); }
+  void Close() override { call_.Cancel(); }
+
+ private:
+  Call call_;
+  const std::unique_ptr<moby::sshforward::v1::SSH::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<BytesMessage, BytesMessage>> stream_;
+  BytesMessage incoming_;
+  BytesMessage outgoing_;
+};
+
+// One connection of a step to the agent.
 class Connection {
  public:
   Connection(const Session& session, const std::string& id, const CancelToken& cancel, UniqueFd fd)
-      : fd_(std::move(fd)),
-        call_(session, cancel),
-        stub_(moby::sshforward::v1::SSH::NewStub(session.channel())) {
-    call_.AddMetadata(kIdHeader, id);
-    stream_ = stub_->ForwardAgent(call_.context());
-    from_socket_ = StartThread("ssh-out", [this] { CopyFromSocket(); });
-    from_stream_ = StartThread("ssh-in", [this] { CopyFromStream(); });
+      : fd_(std::move(fd)), call_(session, id, cancel) {
+    carrier_ = StartThread("ssh-agent-io", [this] {
+      CarryBytes(fd_.get(), call_);
+      ended_.store(true);
+    });
   }
 
   ~Connection() {
-    call_.Cancel();
+    call_.Close();
     shutdown(fd_.get(), SHUT_RDWR);
-    from_socket_.join();
-    from_stream_.join();
-    stream_->Finish();
+    carrier_.join();
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  bool ended() const {
-    MutexLock lock(mu_);
-    return ended_;
-  }
+  bool ended() const { return ended_.load(); }
 
  private:
-  void CopyFromSocket() {
-    std::vector<char> buffer(kCopyBytes);
-    BytesMessage message;
-    while (true) {
-      const ssize_t got = recv(fd_.get(), buffer.data(), buffer.size(), 0);
-      if (got < 0 && errno == EINTR) {
-        continue;
-      }
-      if (got <= 0) {
-        break;
-      }
-      message.set_data(buffer.data(), static_cast<size_t>(got));
-      if (!stream_->Write(message)) {
-        break;
-      }
-    }
-    stream_->WritesDone();
-  }
-
-  void CopyFromStream() {
-    BytesMessage message;
-    while (stream_->Read(&message) && SendAll(fd_.get(), message.data())) {
-    }
-    shutdown(fd_.get(), SHUT_RDWR);
-    MutexLock lock(mu_);
-    ended_ = true;
-  }
-
   const UniqueFd fd_;
-  Call call_;
-  const std::unique_ptr<moby::sshforward::v1::SSH::Stub> stub_;
-  std::unique_ptr<AgentStream> stream_;
-  mutable Mutex mu_;
-  bool ended_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread from_socket_;
-  std::thread from_stream_;
+  AgentCall call_;
+  std::atomic<bool> ended_{false};
+  std::thread carrier_;
 };
 
 }  // namespace

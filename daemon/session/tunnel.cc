@@ -1,6 +1,5 @@
 #include "daemon/session/tunnel.h"
 
-#include <errno.h>
 #include <grpc/grpc.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -8,16 +7,13 @@
 
 #include <atomic>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include "runtime/base/thread_pool.h"
+#include "runtime/base/byte_tunnel.h"
 
 namespace cairn::session {
 namespace {
 
-constexpr size_t kPumpBytes = 32 << 10;
 constexpr int kSocketBytes = 1 << 20;
 constexpr int kMaxReceiveBytes = 16 << 20;
 // Error trailers from Go hold JSON stacks and the Dockerfile.
@@ -25,32 +21,36 @@ constexpr int kMaxMetadataBytes = 4 << 20;
 constexpr int kLookaheadBytes = 4 << 20;
 constexpr int kFrameBytes = 1 << 20;
 
-bool SendAll(int fd, string_view data) {
-  while (!data.empty()) {
-    const ssize_t sent = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) {
-      continue;
-    }
-    if (sent <= 0) {
-      return false;
-    }
-    data.remove_prefix(static_cast<size_t>(sent));
-  }
-  return true;
-}
+// The stream of one session: whichever side ends it ends the session.
+class SessionStream final : public DuplexStream {
+ public:
+  SessionStream(Session& session, DuplexStream& call) : session_(session), call_(call) {}
 
-void PumpOut(int fd, ByteStream& stream) {
-  std::vector<char> buffer(kPumpBytes);
-  while (true) {
-    const ssize_t got = recv(fd, buffer.data(), buffer.size(), 0);
-    if (got < 0 && errno == EINTR) {
-      continue;
+  Incoming Read(std::string* chunk) override {
+    const Incoming incoming = call_.Read(chunk);
+    if (incoming == Incoming::kData) {
+      return incoming;
     }
-    if (got <= 0 || !stream.Write(string_view(buffer.data(), static_cast<size_t>(got)))) {
-      return;
+    ended_.store(true);
+    session_.Close("the client disconnected");
+    return Incoming::kBroken;
+  }
+  bool Write(string_view data) override { return call_.Write(data); }
+  void EndWrites() override { Close(); }
+  void Close() override { session_.Close("connection to the client lost"); }
+
+  // After an orderly end the call may still end with OK, so it is not broken off.
+  void BreakOff() {
+    if (!ended_.load()) {
+      call_.Close();
     }
   }
-}
+
+ private:
+  Session& session_;
+  DuplexStream& call_;
+  std::atomic<bool> ended_{false};
+};
 
 }  // namespace
 
@@ -77,28 +77,13 @@ StatusOr<Tunnel> OpenTunnel() {
   return tunnel;
 }
 
-void PumpTunnel(int pump_end, Session& session, ByteStream& stream) {
-  std::atomic<bool> stream_ended{false};
-  CancelCallback on_closed(session.closed(), [pump_end, &stream, &stream_ended] {
+void PumpTunnel(int pump_end, Session& session, DuplexStream& call) {
+  SessionStream stream(session, call);
+  CancelCallback on_closed(session.closed(), [pump_end, &stream] {
     shutdown(pump_end, SHUT_RDWR);
-    // After an orderly end the call may still end with OK, so it is not broken off.
-    if (!stream_ended.load()) {
-      stream.Close();
-    }
+    stream.BreakOff();
   });
-  std::thread outbound = StartThread("session-out", [pump_end, &session, &stream] {
-    PumpOut(pump_end, stream);
-    session.Close("connection to the client lost");
-  });
-  std::string chunk;
-  while (stream.Read(&chunk)) {
-    if (!SendAll(pump_end, chunk)) {
-      break;
-    }
-  }
-  stream_ended.store(true);
-  session.Close("the client disconnected");
-  outbound.join();
+  CarryBytes(pump_end, stream);
 }
 
 }  // namespace cairn::session

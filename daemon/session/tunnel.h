@@ -1,14 +1,13 @@
 // The tunnel: an HTTP/2 connection inside the Session call, on which the daemon is the client.
 //
-// One end of a socket pair belongs to a gRPC channel; two pumps move bytes between the other end
-// and the outer stream. A full socket stops the reading of the outer stream, and a slow outer
-// stream stops the reading of the socket, so flow control reaches from end to end.
+// One end of a socket pair belongs to a gRPC channel; bytes are carried between the other end and
+// the call, with flow control from end to end.
 #pragma once
 
 #include <memory>
 
-#include "daemon/session/byte_stream.h"
 #include "daemon/session/session.h"
+#include "runtime/base/duplex_stream.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/status.h"
 
@@ -21,8 +20,8 @@ struct Tunnel {
 
 StatusOr<Tunnel> OpenTunnel();
 
-// Moves bytes until the stream or `session` ends; when it returns, the session is closed and
+// Moves bytes until `call` or `session` ends; when it returns, the session is closed and
 // nothing of the pumps runs any more. Uses the calling thread and one more.
-void PumpTunnel(int pump_end, Session& session, ByteStream& stream);
+void PumpTunnel(int pump_end, Session& session, DuplexStream& call);
 
 }  // namespace cairn::session

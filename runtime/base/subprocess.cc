@@ -86,7 +86,9 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
   sigaddset(&defaults, SIGPIPE);
   posix_spawnattr_setsigmask(&setup.attributes, &none);
   posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const int session = options.new_session ? POSIX_SPAWN_SETSID : 0;
+  posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
+                                                                 POSIX_SPAWN_SETSIGDEF | session));
 
   std::vector<char*> argv = PointersTo(options.argv);
   std::vector<char*> environment;
@@ -94,7 +96,8 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
     environment = PointersTo(*options.environment);
   }
   pid_t pid = -1;
-  const int error = posix_spawnp(&pid, argv[0], &setup.actions, &setup.attributes, argv.data(),
+  const char* program = options.program.empty() ? argv[0] : options.program.c_str();
+  const int error = posix_spawnp(&pid, program, &setup.actions, &setup.attributes, argv.data(),
                                  options.environment.has_value() ? environment.data() : environ);
   if (error != 0) {
     return ErrnoStatus(error, absl::StrCat("start ", options.argv[0]));
@@ -104,7 +107,7 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
 }
 
 Subprocess::~Subprocess() {
-  if (!reaped_) {
+  if (!reaped_ && !disowned_) {
     Kill(SIGKILL);
     (void)Wait();
   }

@@ -2,7 +2,8 @@
 // killed.
 //
 // Not thread-safe, except that Kill may be called from any thread while Wait runs. The destructor
-// kills (SIGKILL) and reaps a child that was not waited for: no child outlives its owner.
+// kills (SIGKILL) and reaps a child that was not waited for: no child outlives its owner,
+// but one that was disowned.
 #pragma once
 
 #include <sys/types.h>
@@ -29,6 +30,10 @@ struct SubprocessOptions {
   std::vector<std::pair<int, int>> descriptors;
   // Working directory of the child; empty means ours.
   std::string directory;
+  // What is run, when it is not argv[0].
+  std::string program;
+  // A session of its own: no terminal, and none of the signals that keys send.
+  bool new_session = false;
 };
 
 class Subprocess {
@@ -44,6 +49,9 @@ class Subprocess {
 
   void Kill(int signal);
 
+  // Lets the child live on when this object goes.
+  void Disown() { disowned_ = true; }
+
   // Waits for the end. Returns the exit code, or 128 + the signal that ended it. When `cancel`
   // fires the child is killed, reaped, and kCancelled is returned.
   StatusOr<int> Wait(const CancelToken& cancel = {});
@@ -54,6 +62,7 @@ class Subprocess {
   const pid_t pid_;
   const UniqueFd pidfd_;
   bool reaped_ = false;
+  bool disowned_ = false;
 };
 
 struct CommandOutput {

@@ -9,6 +9,7 @@
 
 #include "runtime/sandbox/channel.h"
 #include "runtime/sandbox/launch_request.h"
+#include "runtime/sandbox/namespace_socket.h"
 #include "runtime/sandbox/stub_cleaner.h"
 
 namespace cairn::sandbox {
@@ -99,6 +100,11 @@ StatusOr<std::unique_ptr<Process>> Container::Join(const ProcessSpec& process, P
   joined->hooks_.finish = [](RunOutcome&) {};
   joined->AwaitCreation();
   return joined;
+}
+
+StatusOr<UniqueFd> Container::Connect(uint16_t port, const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const UniqueFd process, first_->OpenPidfd());
+  return ConnectInNamespaceOf(process.get(), port, cancel);
 }
 
 void Container::Finish(RunOutcome& outcome) {

@@ -36,6 +36,11 @@ class Container {
   // has ended. The result must not outlive the container.
   StatusOr<std::unique_ptr<Process>> Join(const ProcessSpec& process, ProcessIo io);
 
+  // Connects to a TCP port that something in the container listens on, on loopback (with the host's
+  // network: the host's). REQUIRES: the first process' WaitStarted returned OK. kUnavailable:
+  // nothing listens there; kFailedPrecondition: the container has ended.
+  StatusOr<UniqueFd> Connect(uint16_t port, const CancelToken& cancel);
+
   // Kills all that runs in it; returns at once.
   void Kill();
 

@@ -209,6 +209,15 @@ Status Process::Signal(int signal) {
   return absl::OkStatus();
 }
 
+StatusOr<UniqueFd> Process::OpenPidfd() {
+  MutexLock lock(mu_);
+  if (!pidfd_.valid()) {
+    return absl::FailedPreconditionError("the process is not running");
+  }
+  UniqueFd copy(::fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 3));
+  return copy.valid() ? StatusOr<UniqueFd>(std::move(copy)) : ErrnoStatus(errno, "dup");
+}
+
 Status Process::Resize(uint16_t rows, uint16_t columns) {
   MutexLock lock(mu_);
   if (!terminal_for_resize_.valid()) {

@@ -43,6 +43,9 @@ class Process {
   // Sets the size of its terminal in characters. kFailedPrecondition: it has none.
   Status Resize(uint16_t rows, uint16_t columns);
 
+  // A descriptor of the process, as pidfd_open(2) gives it. kFailedPrecondition: not running.
+  StatusOr<UniqueFd> OpenPidfd();
+
   // The master side of its terminal, to be read and written; invalid if it has none or this was
   // called before. REQUIRES: WaitStarted returned OK.
   UniqueFd TakeTerminal();

@@ -29,24 +29,25 @@ using ::testing::HasSubstr;
 using testing::IsOkAndHolds;
 using testing::StatusIs;
 
-class GrpcByteStream final : public ByteStream {
+class GrpcByteStream final : public DuplexStream {
  public:
   GrpcByteStream(grpc::ServerContext* context,
                  grpc::ServerReaderWriter<BytesMessage, BytesMessage>* stream)
       : context_(context), stream_(stream) {}
-  bool Read(std::string* chunk) override {
+  Incoming Read(std::string* chunk) override {
     BytesMessage message;
     if (!stream_->Read(&message)) {
-      return false;
+      return Incoming::kBroken;
     }
     *chunk = message.data();
-    return true;
+    return Incoming::kData;
   }
   bool Write(string_view data) override {
     BytesMessage message;
     message.set_data(data.data(), data.size());
     return stream_->Write(message);
   }
+  void EndWrites() override {}
   void Close() override { context_->TryCancel(); }
 
  private:

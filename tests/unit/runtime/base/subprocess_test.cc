@@ -1,6 +1,8 @@
 #include "runtime/base/subprocess.h"
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/base/thread_pool.h"
 #include "tests/unit/testing.h"
@@ -40,6 +42,29 @@ TEST(SubprocessTest, CancelKillsAndReaps) {
   EXPECT_TRUE(absl::IsCancelled(child->Wait(cancel.token()).status()));
   canceller.join();
   EXPECT_EQ(::kill(child->pid(), 0), -1);
+}
+
+TEST(SubprocessTest, ProgramMayDifferFromTheNameItIsGiven) {
+  ASSERT_OK_AND_ASSIGN(CommandOutput output,
+                       RunCommand({.argv = {"a-name", "-c", "echo $0"}, .program = "/bin/sh"}));
+  EXPECT_EQ(output.out, "a-name\n") << output.err;
+}
+
+TEST(SubprocessTest, DisownedChildInItsOwnSessionLivesOn) {
+  ASSERT_OK_AND_ASSIGN(FdPair pipe, MakePipe());
+  pid_t pid = 0;
+  {
+    ASSERT_OK_AND_ASSIGN(auto child,
+                         Subprocess::Start({.argv = {"sh", "-c", "read line; echo $line >&3"},
+                                            .descriptors = {{0, pipe.read.get()}},
+                                            .new_session = true}));
+    pid = child->pid();
+    EXPECT_EQ(::getsid(pid), pid);
+    child->Disown();
+  }
+  EXPECT_EQ(::kill(pid, 0), 0);
+  pipe.write.Reset();
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
 }
 
 }  // namespace
