@@ -1,30 +1,43 @@
 #!/usr/bin/env python3
-"""Takes the Dockerfiles out of Markdown notes: extract.py NOTES OUT.
+"""Takes the Dockerfiles and commands out of Markdown notes: extract.py NOTES OUT.
 
-Writes OUT/<n>.Dockerfile, with <n>.images (the images it names), <n>.kind (which context it is built in) and
-<n>.targets (its stages that are built by themselves; the empty line is the last one). A block that is only a
-part (no FROM at its start, or "# ..." in it) is left out."""
+Writes OUT/<n>.Dockerfile, with <n>.images (the images it names), <n>.kind (which context it is built in),
+<n>.targets (its stages that are built by themselves; the empty line is the last one) and <n>.commands (the
+docker command lines that follow it). Text that only shows a part of a Dockerfile is left out."""
 import pathlib
 import re
 import sys
 
 KINDS = [("golang", "go"), ("composer", "php"), ("python", "python"), ("node", "node")]
+INSTRUCTION = re.compile(r"(FROM|WORKDIR|COPY|RUN|CMD|ENV|ARG|EXPOSE|USER|ENTRYPOINT)\s")
+COMMAND = re.compile(r"\s*docker (build|run|images) ")
+TARGETS = ("lint", "test", "development", "production")
 
 
-def blocks(text):
-    """Text between fences, and runs of instructions where a fence was forgotten."""
-    for block in re.findall(r"```dockerfile\n(.*?)(?:\n```|\Z)", text, re.S):
-        part = []
-        for line in block.splitlines():
-            if re.match(r"(Build & Run|docker (build|run)|🔹|#{2,} |[📌✅])", line):
-                yield "\n".join(part)
-                part = []
-                continue
-            if line.strip() in ("Dockerfile",):
-                part = []
-                continue
+def pieces(text):
+    """("dockerfile", text) and ("command", line) in order. A Dockerfile begins where FROM does, or the ARGs and
+    comments before it, and goes on while lines are instructions, their continuations, comments or empty: that is
+    right where a note forgot its fence, too."""
+    part, leading, continued = [], [], False
+
+    def finished():
+        if any(line.startswith("FROM ") for line in part):
+            yield "dockerfile", "\n".join(part).strip() + "\n"
+        part.clear()
+
+    for line in text.splitlines() + ["```"]:
+        in_file = continued or INSTRUCTION.match(line) or line.startswith("# ") or not line.strip()
+        continued = bool(in_file) and line.rstrip().endswith("\\")
+        if part and in_file:
             part.append(line)
-        yield "\n".join(part)
+        elif line.startswith("FROM "):
+            part.extend(leading + [line])
+        else:
+            yield from finished()
+            if COMMAND.match(line):
+                yield "command", line.split("→")[0].strip()
+        if not part:
+            leading = leading + [line] if in_file else []
 
 
 def stages(dockerfile):
@@ -46,33 +59,43 @@ def images(dockerfile):
 
 def kind_of(dockerfile):
     both = "frontend/" in dockerfile and "backend/" in dockerfile
-    if both and "golang" in dockerfile:
-        return "fullstack-go"
     if both:
-        return "fullstack-python"
+        return "fullstack-go" if "golang" in dockerfile else "fullstack-python"
     for word, kind in KINDS:
         if word in dockerfile:
-            return kind
+            return "go-web" if kind == "go" and "EXPOSE 8080" in dockerfile else kind
     return "go"
+
+
+def write(base, dockerfile, commands):
+    names = [name for _, name in stages(dockerfile) if name]
+    targets = [""] + [name for name in TARGETS if name in names]
+    commands = [command.replace("<stage>", names[0] if names else "") for command in commands]
+    for suffix, lines in (
+        (".images", images(dockerfile)),
+        (".kind", [kind_of(dockerfile)]),
+        (".targets", targets),
+        (".commands", commands),
+    ):
+        base.with_suffix(suffix).write_text("".join(f"{line}\n" for line in lines))
+    base.with_suffix(".Dockerfile").write_text(dockerfile)
 
 
 def main():
     source, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     out.mkdir(parents=True)
-    count = 0
-    for note in sorted(source.glob("*.txt")):
-        for block in blocks(note.read_text()):
-            dockerfile = block.strip() + "\n"
-            if "\n# ...\n" in dockerfile or not stages(dockerfile) or not re.match(r"(#.*\n|\s*\n|ARG .*\n)*FROM", dockerfile, re.I):
-                continue
-            count += 1
-            base = out / f"{count:03d}"
-            names = [name for _, name in stages(dockerfile) if name]
-            targets = [""] + [name for name in ("lint", "test", "development", "production") if name in names]
-            base.with_suffix(".Dockerfile").write_text(dockerfile)
-            base.with_suffix(".images").write_text("".join(f"{image}\n" for image in images(dockerfile)))
-            base.with_suffix(".kind").write_text(kind_of(dockerfile))
-            base.with_suffix(".targets").write_text("\n".join(targets) + "\n")
+    found = []
+    for note in sorted(source.iterdir()):
+        last = None
+        for kind, text in pieces(note.read_text()):
+            if kind == "command":
+                if last is not None:
+                    last.append(text)
+            elif "\n# ...\n" not in text:
+                last = []
+                found.append((text, last))
+    for number, (dockerfile, commands) in enumerate(found, 1):
+        write(out / f"{number:03d}", dockerfile, commands)
 
 
 if __name__ == "__main__":

@@ -2,4 +2,4 @@ package main
 
 import "fmt"
 
-func main() { fmt.Println("hello from a stage") }
+func main() { fmt.Println("Hello from Go") }

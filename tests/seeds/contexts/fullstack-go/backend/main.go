@@ -1,5 +1,8 @@
 package main
 
-import "fmt"
+import "net/http"
 
-func main() { fmt.Println("hello from a stage") }
+func main() {
+	http.Handle("/", http.FileServer(http.Dir("static")))
+	http.ListenAndServe(":8080", nil)
+}

@@ -1,3 +1,4 @@
-def app(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello from python"]
+import pathlib
+
+assert "static page" in (pathlib.Path(__file__).parent / "static/index.html").read_text()
+print("Hello from Python")

@@ -1,1 +1,1 @@
-console.log("hello from node");
+console.log("Hello from Node");
