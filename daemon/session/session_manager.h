@@ -9,10 +9,10 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "runtime/base/duplex_stream.h"
 #include "daemon/session/health_monitor.h"
 #include "daemon/session/session.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/duplex_stream.h"
 #include "runtime/base/log.h"
 #include "runtime/base/sync.h"
 
