@@ -1,7 +1,7 @@
 // A gateway build that does nothing but hold a container: begun with Solve, driven through
 // LLBBridge, and ended by the destructor, with which the container goes.
 //
-// Call and Prepare are thread-safe.
+// Call and Prepare are thread-safe. For the .cc files of this module that drive such a build.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -64,7 +64,7 @@ THIRD_PARTY = {
 # JSON, curl and the like never show in a header.
 NOT_IN_HEADERS = ["grpcpp/", "rocksdb/", "curl/", "archive", "nlohmann/", "toml++/", "CLI/", "spdlog/"]
 # The private headers of the modules that speak gRPC.
-HEADERS_WITH_GRPC = ("daemon/session/call.h", "daemon/session/grpc_status.h", "daemon/control/")
+HEADERS_WITH_GRPC = ("client/gateway_build.h", "daemon/session/call.h", "daemon/session/grpc_status.h", "daemon/control/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
