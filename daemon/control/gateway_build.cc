@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/control/random_id.h"
+#include "daemon/solver/solver.h"
+#include "runtime/base/random_id.h"
 
 namespace cairn::control {
 
@@ -27,6 +28,11 @@ StatusOr<solver::RefPtr> GatewayBuild::FindRef(const std::string& id) const {
   MutexLock lock(mu_);
   const auto found = refs_.find(id);
   if (found == refs_.end()) {
+    solver::Job* job = bridge_.job();
+    solver::RefPtr kept = job == nullptr ? nullptr : job->memory().Find(id);
+    if (kept != nullptr) {
+      return kept;
+    }
     return absl::NotFoundError(absl::StrCat("no such ref: ", id));
   }
   return found->second;

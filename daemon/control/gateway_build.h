@@ -28,7 +28,8 @@ class GatewayBuild {
 
   // Remembers `ref` until the build ends and returns its id; "" for scratch.
   std::string AddRef(solver::RefPtr ref);
-  // The ref of `id`, null for "". kNotFound for an id that was not given out.
+  // The ref of `id`, null for ""; also one that a failed step of the build left. kNotFound for an
+  // id that was not given out.
   StatusOr<solver::RefPtr> FindRef(const std::string& id) const;
 
   // Ends the build with a result or an error. kFailedPrecondition the second time.

@@ -8,9 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "daemon/control/random_id.h"
 #include "daemon/server/version.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/random_id.h"
 #include "runtime/fs/disk.h"
 
 namespace cairn::server {
@@ -26,7 +26,7 @@ StatusOr<std::string> WorkerId(const std::string& root) {
   if (known.ok() && !known->empty()) {
     return *known;
   }
-  const std::string id = control::RandomId();
+  const std::string id = RandomId();
   RETURN_IF_ERROR(WriteFileDurably(path, id));
   return id;
 }

@@ -76,6 +76,7 @@ Status BuildState::RunVertex(const Digest& digest, const std::string& name,
 void BuildState::End() {
   cancel_.Cancel();
   scheduler_.Unload(shared_from_this());
+  memory_.Clear();
   progress_->Close();
   lease_.reset();
 }

@@ -26,6 +26,7 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   session::SessionGroup& sessions() override { return sessions_; }
   const Entitlements& entitlements() const override { return options_.entitlements; }
   gc::Lease& lease() override { return *lease_; }
+  BuildMemory& memory() override { return memory_; }
   CancelToken cancel() const override { return cancel_.token(); }
   void Cancel(string_view reason) override { cancel_.Cancel(reason); }
 
@@ -45,6 +46,7 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   session::SessionGroup sessions_;
   const std::shared_ptr<ProgressLog> progress_;
   std::unique_ptr<gc::Lease> lease_;
+  BuildMemory memory_;
   CancelSource cancel_;
 };
 

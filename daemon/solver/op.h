@@ -20,6 +20,7 @@
 #include "daemon/session/session_group.h"
 #include "daemon/solver/entitlements.h"
 #include "daemon/solver/progress.h"
+#include "daemon/solver/ref.h"
 #include "runtime/base/cancel.h"
 
 namespace cairn::solver {
@@ -37,6 +38,9 @@ struct OpContext {
   gc::Lease& lease;
   // For an op that solves a definition of its own (BuildOp): the build it belongs to.
   Job& job;
+  // Keeps a state until the builds that want this vertex end; returns the id by which clients may
+  // start containers on it.
+  std::function<std::string(RefPtr)> keep;
 };
 
 // One thing that an op's key depends on: an input's whole tree, or a selection of it.

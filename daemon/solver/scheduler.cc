@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/llb/errors.h"
+#include "daemon/solver/solved_ref.h"
 #include "daemon/solver/vertex_errors.h"
 #include "proto/ops.pb.h"
+#include "runtime/base/random_id.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::solver {
@@ -19,6 +22,7 @@ constexpr size_t kMaxRememberedDurations = 10'000;
 struct Scheduler::Attempt {
   // Shared: the build may end while another one keeps the step going.
   std::shared_ptr<BuildState> build;
+  std::vector<std::shared_ptr<BuildState>> builds;  // all of them
   session::SessionGroup sessions;
   Entitlements entitlements;
   CancelToken cancel;
@@ -29,7 +33,30 @@ struct Scheduler::Attempt {
             .sessions = sessions,
             .entitlements = entitlements,
             .lease = *step.lease,
-            .job = *build};
+            .job = *build,
+            .keep = [this](const RefPtr& state) { return Keep(state); }};
+  }
+
+  std::string Keep(const RefPtr& state) {
+    const std::string id = RandomId();
+    for (const auto& wanting : builds) {
+      wanting->memory().Keep(id, state);
+    }
+    return id;
+  }
+
+  // `status` of a key that could not be computed, with the input that it failed for.
+  Status WithCacheInput(const Status& status, const Step& step) {
+    std::optional<errdefs::Solve> solve = llb::SolveOf(status);
+    if (!solve.has_value() || !solve->has_cache() || solve->cache().index() < 0 ||
+        solve->cache().index() >= static_cast<int64_t>(step.input_chains.size())) {
+      return status;
+    }
+    *solve->mutable_op() = *step.vertex->op;
+    *solve->mutable_description() = step.vertex->metadata->description();
+    solve->add_inputids(
+        Keep(MakeSolvedRef(step.input_chains[static_cast<size_t>(solve->cache().index())])));
+    return llb::WithSolve(status, *solve);
   }
 };
 
@@ -310,6 +337,7 @@ std::shared_ptr<Scheduler::Attempt> Scheduler::NewAttempt(Step& step) {
   }
   auto attempt = std::make_shared<Attempt>();
   attempt->cancel = step.cancel->token();
+  attempt->builds = step.builds;
   std::vector<std::string> sessions;
   for (const auto& build : step.builds) {
     if (build->cancel().cancelled() && attempt->build == nullptr && build != step.builds.back()) {
@@ -385,6 +413,9 @@ void Scheduler::DoComputeKey(Step& step) {
   workers_->Post([this, &step, attempt] {
     auto key = std::make_shared<StatusOr<StepKey>>(
         options_.runner.ComputeKey(*step.prepared, step.input_chains));
+    if (!key->ok()) {
+      *key = attempt->WithCacheInput(key->status(), step);
+    }
     auto lost = FindLostInputs(step, key->status());
     Post([this, &step, key, lost] {
       if (!key->ok()) {

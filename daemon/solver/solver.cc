@@ -109,6 +109,7 @@ class OwnedJob final : public Job {
   session::SessionGroup& sessions() override { return build_->sessions(); }
   const Entitlements& entitlements() const override { return build_->entitlements(); }
   gc::Lease& lease() override { return build_->lease(); }
+  BuildMemory& memory() override { return build_->memory(); }
   CancelToken cancel() const override { return build_->cancel(); }
   void Cancel(string_view reason) override { build_->Cancel(reason); }
 

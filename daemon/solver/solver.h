@@ -14,6 +14,7 @@
 #include "cache/layer/chain_store.h"
 #include "cache/steps/step_table.h"
 #include "daemon/session/session_group.h"
+#include "daemon/solver/build_memory.h"
 #include "daemon/solver/entitlements.h"
 #include "daemon/solver/log_clipper.h"
 #include "daemon/solver/op.h"
@@ -63,6 +64,7 @@ class Job {
   virtual session::SessionGroup& sessions() = 0;
   virtual const Entitlements& entitlements() const = 0;
   virtual gc::Lease& lease() = 0;
+  virtual BuildMemory& memory() = 0;
   virtual CancelToken cancel() const = 0;
 
   // Ends the build: running steps that nobody else wants are killed.

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/llb/errors.h"
 #include "runtime/base/fault_point.h"
 
 namespace cairn::solver {
@@ -41,7 +42,7 @@ StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
       return absl::InternalError(absl::StrCat("step key names ", name, " of ", inputs.size()));
     }
     const layer::Chain& chain = inputs[wanted.input];
-    if (!wanted.selection) {
+    if (!wanted.selection || chain.layers.empty()) {
       builder.Add(name, chain.content);
       continue;
     }
@@ -49,9 +50,13 @@ StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
         absl::StrCat("failed to compute cache key: failed to calculate checksum of ref ",
                      chain.content.ToString());
     ASSIGN_OR_RETURN_IN(const tree::TreeRef tree, chains_.TreeOf(chain), context);
-    ASSIGN_OR_RETURN_IN(const Digest content,
-                        tree::ContentDigest(chains_.trees(), tree, *wanted.selection), context);
-    builder.Add(name, content);
+    const StatusOr<Digest> content = tree::ContentDigest(chains_.trees(), tree, *wanted.selection);
+    if (!content.ok()) {
+      errdefs::Solve solve;
+      solve.mutable_cache()->set_index(wanted.input);
+      return llb::WithSolve(Annotate(content.status(), context), solve);
+    }
+    builder.Add(name, *content);
   }
   return StepKey{.digest = builder.key(), .preimage = builder.text()};
 }

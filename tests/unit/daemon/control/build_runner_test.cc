@@ -42,6 +42,7 @@ class FakeJob final : public solver::Job {
   session::SessionGroup& sessions() override { return sessions_; }
   const solver::Entitlements& entitlements() const override { return options_.entitlements; }
   gc::Lease& lease() override { return lease_; }
+  solver::BuildMemory& memory() override { return memory_; }
   CancelToken cancel() const override { return cancel_.token(); }
   void Cancel(string_view reason) override { cancel_.Cancel(reason); }
 
@@ -50,6 +51,7 @@ class FakeJob final : public solver::Job {
   const std::shared_ptr<solver::ProgressLog> progress_;
   session::SessionGroup sessions_;
   FakeLease lease_;
+  solver::BuildMemory memory_;
   CancelSource cancel_;
 };
 

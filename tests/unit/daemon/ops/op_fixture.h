@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "cache/blob/blob_store.h"
 #include "cache/blob/database.h"
 #include "cache/layer/chain_store.h"
@@ -60,6 +62,7 @@ class FakeJob final : public solver::Job {
   session::SessionGroup& sessions() override { return sessions_; }
   const solver::Entitlements& entitlements() const override { return entitlements_; }
   gc::Lease& lease() override { return lease_; }
+  solver::BuildMemory& memory() override { return memory_; }
   CancelToken cancel() const override { return {}; }
   void Cancel(string_view) override {}
 
@@ -70,6 +73,7 @@ class FakeJob final : public solver::Job {
   session::SessionGroup sessions_;
   solver::Entitlements entitlements_;
   FakeLease lease_;
+  solver::BuildMemory memory_;
 };
 
 class OpTest : public ::testing::Test {
@@ -145,7 +149,22 @@ class OpTest : public ::testing::Test {
             .sessions = job_.sessions(),
             .entitlements = entitlements_,
             .lease = *used_lease_,
-            .job = job_};
+            .job = job_,
+            .keep = [this](solver::RefPtr state) {
+              kept_.push_back(std::move(state));
+              return absl::StrCat("kept-", kept_.size() - 1);
+            }};
+  }
+
+  // What the state that a failed step kept under `id` holds.
+  std::vector<std::string> DescribeKept(const std::string& id) {
+    size_t index = 0;
+    if (!absl::SimpleAtoi(absl::StripPrefix(id, "kept-"), &index) || index >= kept_.size()) {
+      return {"no state " + id};
+    }
+    const auto chain = kept_[index]->Evaluate({});
+    EXPECT_OK(chain.status());
+    return chain.ok() ? Describe(*chain) : std::vector<std::string>();
   }
 
   ::cairn::testing::TempDir directory_;
@@ -160,6 +179,7 @@ class OpTest : public ::testing::Test {
   FakeJob job_;
   solver::Entitlements entitlements_;
   pb::OpMetadata metadata_;
+  std::vector<solver::RefPtr> kept_;
 
  private:
   std::string Line(const std::string& path, const tree::Entry& entry,

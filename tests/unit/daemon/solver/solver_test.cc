@@ -31,6 +31,7 @@ class Script {
     std::string content;  // of the one file that the step adds; default its name
     std::string error;
     std::string reads;    // content of an input's file that the step reads
+    std::string selects;  // path of an input that the key depends on alone
     bool blocks = false;  // until the build is cancelled or Release
     bool has_key = true;
   };
@@ -88,6 +89,9 @@ class FakeOp final : public Op {
     }
     for (int i = 0; i < inputs_; ++i) {
       prepared.inputs.push_back({.input = i});
+      if (const std::string path = script_.Get(name_).selects; !path.empty()) {
+        prepared.inputs.back().selection = tree::Selection{.paths = {path}};
+      }
     }
     return prepared;
   }
@@ -277,6 +281,26 @@ TEST_F(SolverTest, FailureCarriesTheVertexAndIsRetriedByALaterBuild) {
   script_.Set("a", {});
   const auto job = NewJob("2");
   EXPECT_OK(Build(*job, target));
+}
+
+TEST_F(SolverTest, AMissingInputOfTheKeyIsKeptForTheClient) {
+  script_.Set("b", {.selects = "/missing"});
+  const auto job = NewJob("1");
+
+  const auto failed = Build(*job, Vertex("b", {Vertex("a")}));
+
+  EXPECT_THAT(failed,
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("failed to compute cache key")));
+  const std::optional<errdefs::Solve> solve = llb::SolveOf(failed.status());
+  ASSERT_TRUE(solve.has_value());
+  EXPECT_EQ(solve->cache().index(), 0);
+  EXPECT_TRUE(solve->op().has_passthrough());
+  EXPECT_THAT(solve->mountids(), IsEmpty());
+  ASSERT_EQ(solve->inputids_size(), 1);
+  const RefPtr kept = job->memory().Find(solve->inputids(0));
+  ASSERT_NE(kept, nullptr);
+  EXPECT_EQ(kept->Evaluate({})->content, Build(*job, Vertex("a"))->content);
+  EXPECT_EQ(job->memory().Find("unknown"), nullptr);
 }
 
 TEST_F(SolverTest, TwoBuildsShareOneRun) {

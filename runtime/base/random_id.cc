@@ -1,8 +1,8 @@
-#include "daemon/control/random_id.h"
+#include "runtime/base/random_id.h"
 
 #include <sys/random.h>
 
-namespace cairn::control {
+namespace cairn {
 
 std::string RandomId() {
   static constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -24,4 +24,4 @@ std::string RandomId() {
   return id;
 }
 
-}  // namespace cairn::control
+}  // namespace cairn

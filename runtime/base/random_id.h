@@ -3,8 +3,8 @@
 
 #include <string>
 
-namespace cairn::control {
+namespace cairn {
 
 std::string RandomId();
 
-}  // namespace cairn::control
+}  // namespace cairn
