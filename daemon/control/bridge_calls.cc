@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/control/capabilities.h"
 #include "daemon/control/errors.h"
+#include "daemon/control/file_range.h"
 #include "daemon/control/result_codec.h"
 #include "daemon/control/timestamps.h"
 #include "daemon/session/rpc_status.h"
@@ -80,14 +81,7 @@ Status CallEvaluate(GatewayBuild& build, const CancelToken& cancel,
 Status CallReadFile(GatewayBuild& build, const CancelToken& cancel,
                     const gateway::ReadFileRequest& request, gateway::ReadFileResponse* response) {
   ASSIGN_OR_RETURN(const solver::RefPtr ref, build.FindRef(request.ref()));
-  std::optional<solver::FileRange> range;
-  if (request.has_range()) {
-    if (request.range().offset() < 0 || request.range().length() < 0) {
-      return absl::InvalidArgumentError("read file: negative range");
-    }
-    range = solver::FileRange{static_cast<uint64_t>(request.range().offset()),
-                              static_cast<uint64_t>(request.range().length())};
-  }
+  ASSIGN_OR_RETURN(const std::optional<solver::FileRange> range, DecodeRange(request));
   ASSIGN_OR_RETURN(*response->mutable_data(),
                    build.bridge().ReadFile(ref, request.filepath(), range, cancel));
   return absl::OkStatus();

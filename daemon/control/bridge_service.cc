@@ -2,6 +2,7 @@
 
 #include "daemon/control/build_call.h"
 #include "daemon/control/container_calls.h"
+#include "daemon/control/container_files.h"
 
 namespace cairn::control {
 template <typename Request, typename Response>
@@ -128,6 +129,24 @@ grpc::ServerBidiReactor<gateway::ExecMessage, gateway::ExecMessage>* BridgeServi
         RETURN_IF_ERROR(scope.status());
         return CallExecProcess(*build, scope.cancel(), stream);
       });
+}
+
+grpc::ServerUnaryReactor* BridgeService::ReadFileContainer(Context* context,
+                                                           const gateway::ReadFileRequest* request,
+                                                           gateway::ReadFileResponse* response) {
+  return Run(context, request, response, &CallReadFileContainer);
+}
+
+grpc::ServerUnaryReactor* BridgeService::ReadDirContainer(Context* context,
+                                                          const gateway::ReadDirRequest* request,
+                                                          gateway::ReadDirResponse* response) {
+  return Run(context, request, response, &CallReadDirContainer);
+}
+
+grpc::ServerUnaryReactor* BridgeService::StatFileContainer(Context* context,
+                                                           const gateway::StatFileRequest* request,
+                                                           gateway::StatFileResponse* response) {
+  return Run(context, request, response, &CallStatFileContainer);
 }
 
 }  // namespace cairn::control

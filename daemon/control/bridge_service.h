@@ -67,6 +67,12 @@ class BridgeService final : public gateway::LLBBridge::CallbackService {
                             gateway::ReleaseContainerResponse* response) override;
   grpc::ServerBidiReactor<gateway::ExecMessage, gateway::ExecMessage>* ExecProcess(
       Context* context) override;
+  Reactor* ReadFileContainer(Context* context, const gateway::ReadFileRequest* request,
+                             gateway::ReadFileResponse* response) override;
+  Reactor* ReadDirContainer(Context* context, const gateway::ReadDirRequest* request,
+                            gateway::ReadDirResponse* response) override;
+  Reactor* StatFileContainer(Context* context, const gateway::StatFileRequest* request,
+                             gateway::StatFileResponse* response) override;
 
   CallThreads& threads_;
   const WorkerInfo& worker_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cache/tree/algebra.h"
+#include "daemon/control/file_range.h"
 #include "daemon/llb/errors.h"
 #include "proto/error_details.pb.h"
 #include "runtime/base/pattern.h"
@@ -12,7 +13,6 @@
 namespace cairn::control {
 namespace {
 
-constexpr uint64_t kMaxReadBytes = 15 << 20;  // one message, of at most 16 MiB
 constexpr char kDockerfileFrontend[] = "dockerfile.v0";
 constexpr char kGatewayFrontend[] = "gateway.v0";
 
@@ -166,18 +166,9 @@ StatusOr<std::string> BuildBridge::ReadFile(const solver::RefPtr& ref, string_vi
         "read ", path, ": is ",
         found.entry.type == tree::Entry::Type::kDirectory ? "a directory" : "no regular file"));
   }
-  const uint64_t size = found.entry.size;
-  const uint64_t offset = range.has_value() ? std::min(range->offset, size) : 0;
-  uint64_t length = size - offset;
-  if (range.has_value() && range->length > 0) {
-    length = std::min(length, range->length);
-  }
-  if (length > kMaxReadBytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("read ", path, ": ", length, " bytes do not fit one answer"));
-  }
+  ASSIGN_OR_RETURN(const solver::FileRange part, ClampRange(path, found.entry.size, range));
   ASSIGN_OR_RETURN(const auto reader, trees.blobs().Open(*found.entry.file));
-  return reader->ReadAt(offset, length);
+  return reader->ReadAt(part.offset, part.length);
 }
 
 StatusOr<std::vector<solver::FileStat>> BuildBridge::ReadDir(const solver::RefPtr& ref,

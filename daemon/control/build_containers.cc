@@ -37,8 +37,7 @@ Status BuildContainers::Release(const std::string& id) {
     container = std::move(found->second);
     containers_.erase(found);
   }
-  container->Release();
-  return absl::OkStatus();
+  return container->Release();
 }
 
 void BuildContainers::ReleaseAll() {
@@ -48,7 +47,7 @@ void BuildContainers::ReleaseAll() {
     containers.swap(containers_);
   }
   for (const auto& entry : containers) {
-    entry.second->Release();
+    entry.second->Release().IgnoreError();
   }
 }
 

@@ -18,7 +18,7 @@ class BuildContainers {
   Status Add(const std::string& id, std::shared_ptr<ops::GatewayContainer> container);
   // kNotFound "container \"<id>\" previously released or not created".
   StatusOr<std::shared_ptr<ops::GatewayContainer>> Find(const std::string& id) const;
-  // Kills what runs in it. OK for an unknown id.
+  // Kills what runs in it: kCancelled when its first process did. OK for an unknown id.
   Status Release(const std::string& id);
   void ReleaseAll();
 

@@ -44,36 +44,26 @@ class StreamedProcess {
     }
   }
 
-  // Starts it and says so; its output follows.
-  Status Start(ops::GatewayContainer& container, const gateway::InitMessage& init,
-               const CancelToken& cancel) {
-    ops::GatewayContainer::ProcessOptions options{
-        .meta = init.meta(), .security = init.security(), .terminal = init.tty()};
-    options.secrets.assign(init.secretenv().begin(), init.secretenv().end());
-    for (const uint32_t fd : init.fds()) {
-      wanted_[fd < 3 ? fd : 0] = true;
+  // Starts it and says so; its output follows. One that cannot be started is reported as started
+  // and ended: clients wait for the first and take errors from the second.
+  void Start(ops::GatewayContainer& container, const gateway::InitMessage& init,
+             const CancelToken& cancel) {
+    const Status started = TryStart(container, init, cancel);
+    if (!started.ok()) {
+      Fail(started);
     }
-    options.output = [this](int stream, string_view data) { SendOutput(stream, data); };
-    ASSIGN_OR_RETURN(process_, container.Start(std::move(options), cancel));
-    if (!wanted_[0]) {
-      process_->CloseInput();
-    }
-    gateway::ExecMessage started = Message();
-    started.mutable_started();
-    {
-      MutexLock lock(start_);  // over the writes, so that output stays in order
-      writer_.Write(started);
-      for (const gateway::ExecMessage& message : early_) {
-        writer_.Write(message);
-      }
-      early_.clear();
-      started_ = true;
-    }
-    waiter_ = StartThread("gateway-exec", [this] { SendEnd(process_->Wait(cancel_.token())); });
-    return absl::OkStatus();
+  }
+
+  // Reports a process that never ran.
+  void Fail(const Status& reason) {
+    SendStarted();
+    SendEnd(reason);
   }
 
   Status Handle(const gateway::ExecMessage& message) {
+    if (process_ == nullptr) {
+      return absl::OkStatus();  // it has ended, which the client may not know yet
+    }
     if (message.has_file()) {
       if (message.file().eof()) {
         process_->CloseInput();
@@ -94,12 +84,39 @@ class StreamedProcess {
   }
 
  private:
+  Status TryStart(ops::GatewayContainer& container, const gateway::InitMessage& init,
+                  const CancelToken& cancel) {
+    ops::GatewayContainer::ProcessOptions options{
+        .meta = init.meta(), .security = init.security(), .terminal = init.tty()};
+    options.secrets.assign(init.secretenv().begin(), init.secretenv().end());
+    for (const uint32_t fd : init.fds()) {
+      wanted_[fd < 3 ? fd : 0] = true;
+    }
+    options.output = [this](int stream, string_view data) { SendOutput(stream, data); };
+    ASSIGN_OR_RETURN(process_, container.Start(std::move(options), cancel));
+    if (!wanted_[0]) {
+      process_->CloseInput();
+    }
+    SendStarted();
+    SendEarly();
+    waiter_ = StartThread("gateway-exec", [this] { SendEnd(process_->Wait(cancel_.token())); });
+    return absl::OkStatus();
+  }
+
   gateway::ExecMessage Message() const {
     gateway::ExecMessage message;
     message.set_processid(id_);
     return message;
   }
 
+  void SendStarted() {
+    gateway::ExecMessage started = Message();
+    started.mutable_started();
+    writer_.Write(started);
+  }
+
+  // Called by the thread that reads the process's output, also before Start has returned: then it
+  // must not wait, as a process that fails to start waits for that thread.
   void SendOutput(int stream, string_view data) {
     if (!wanted_[stream]) {
       return;
@@ -111,12 +128,31 @@ class StreamedProcess {
     } else {
       message.mutable_file()->set_data(data.data(), data.size());
     }
-    MutexLock lock(start_);
-    if (started_) {
-      writer_.Write(message);
-    } else {
-      // Must not wait: a start that fails joins the thread that this runs on.
-      early_.push_back(std::move(message));
+    {
+      MutexLock lock(mu_);
+      if (!started_) {
+        early_.push_back(std::move(message));
+        return;
+      }
+    }
+    writer_.Write(message);
+  }
+
+  // Sends what came before Started; what comes later is sent as it comes.
+  void SendEarly() {
+    while (true) {
+      std::vector<gateway::ExecMessage> early;
+      {
+        MutexLock lock(mu_);
+        early.swap(early_);
+        started_ = early.empty();
+      }
+      if (early.empty()) {
+        return;
+      }
+      for (const gateway::ExecMessage& message : early) {
+        writer_.Write(message);
+      }
     }
   }
 
@@ -137,10 +173,9 @@ class StreamedProcess {
   Writer& writer_;
   CancelSource cancel_;
   bool wanted_[3] = {};
-  Mutex start_;
-  bool started_ ABSL_GUARDED_BY(start_) = false;
-  // Output from before Started was sent.
-  std::vector<gateway::ExecMessage> early_ ABSL_GUARDED_BY(start_);
+  Mutex mu_;
+  bool started_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<gateway::ExecMessage> early_ ABSL_GUARDED_BY(mu_);  // from before Started
   std::unique_ptr<ops::GatewayProcess> process_;
   std::thread waiter_;
 };
@@ -153,7 +188,8 @@ Status CallNewContainer(GatewayBuild& build, const ops::ExecEnvironment& environ
   if (job == nullptr) {
     return absl::FailedPreconditionError("this build has no containers");
   }
-  ops::GatewayContainer::Options options{.network = request.network(),
+  ops::GatewayContainer::Options options{.os = request.platform().os(),
+                                         .network = request.network(),
                                          .hostname = request.hostname(),
                                          .sessions = job->sessions(),
                                          .entitlements = job->entitlements()};
@@ -191,9 +227,13 @@ Status CallExecProcess(GatewayBuild& build, const CancelToken& cancel, Stream& s
       if (known != processes.end()) {
         return absl::AlreadyExistsError(absl::StrCat("Process ", id, " already exists"));
       }
-      ASSIGN_OR_RETURN(const auto container, build.containers().Find(message.init().containerid()));
+      const auto container = build.containers().Find(message.init().containerid());
       auto process = std::make_unique<StreamedProcess>(id, writer);
-      RETURN_IF_ERROR(process->Start(*container, message.init(), cancel));
+      if (container.ok()) {
+        process->Start(**container, message.init(), cancel);
+      } else {
+        process->Fail(container.status());
+      }
       processes.emplace(id, std::move(process));
       continue;
     }

@@ -84,8 +84,12 @@ class CopyAction {
       }
       return matches;
     }
-    ASSIGN_OR_RETURN(tree::Found found,
-                     tree::Lookup(target_.store, source_, clean, action_.followsymlink()));
+    StatusOr<tree::Found> looked_up =
+        tree::Lookup(target_.store, source_, clean, action_.followsymlink());
+    if (absl::IsNotFound(looked_up.status())) {
+      return ErrnoStatus(ENOENT, absl::StrCat("lstat ", clean));
+    }
+    ASSIGN_OR_RETURN(tree::Found found, std::move(looked_up));
     found.path = absl::StrCat("/", action_.src());
     return std::vector<tree::Found>{std::move(found)};
   }

@@ -6,7 +6,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/session/secrets.h"
+#include "daemon/solver/solved_ref.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/sync.h"
 
 namespace cairn::ops {
 namespace {
@@ -25,6 +27,43 @@ CacheSharing SharingOf(pb::CacheSharingOpt sharing) {
       return CacheSharing::kShared;
   }
 }
+
+// What a failed step wrote, walked only when somebody wants to look at it.
+class WrittenRef final : public solver::Ref {
+ public:
+  WrittenRef(snapshot::Snapshotter& snapshots, layer::Chain base,
+             std::unique_ptr<snapshot::Writable> written)
+      : snapshots_(snapshots), base_(std::move(base)), written_(std::move(written)) {}
+
+  StatusOr<layer::Chain> Evaluate(const CancelToken& cancel) override {
+    std::unique_ptr<snapshot::Writable> written;
+    {
+      MutexLock lock(mu_);
+      written = std::move(written_);
+      while (written == nullptr && !result_) {
+        changed_.Wait(mu_);
+      }
+      if (result_) {
+        return *result_;
+      }
+    }
+    StatusOr<layer::Chain> result = snapshots_.Commit(std::move(written), base_, cancel);
+    MutexLock lock(mu_);
+    result_ = result;
+    changed_.NotifyAll();
+    return result;
+  }
+  const pb::Definition& definition() const override { return definition_; }
+
+ private:
+  snapshot::Snapshotter& snapshots_;
+  const layer::Chain base_;
+  const pb::Definition definition_;
+  Mutex mu_;
+  CondVar changed_;
+  std::unique_ptr<snapshot::Writable> written_ ABSL_GUARDED_BY(mu_);  // until the first Evaluate
+  std::optional<StatusOr<layer::Chain>> result_ ABSL_GUARDED_BY(mu_);
+};
 
 }  // namespace
 
@@ -56,9 +95,9 @@ StatusOr<std::unique_ptr<ExecMounts>> ExecMounts::Prepare(const Stores& stores,
                                                           const Request& request,
                                                           const CancelToken& cancel) {
   std::unique_ptr<ExecMounts> prepared(new ExecMounts(stores));
-  for (const pb::Mount& mount : request.mounts) {
+  for (int i = 0; i < request.mounts.size(); ++i) {
     RETURN_IF_ERROR(cancel.Check());
-    RETURN_IF_ERROR(prepared->Add(mount, request, cancel));
+    RETURN_IF_ERROR(prepared->Add(i, request.mounts[i], request, cancel));
   }
   if (!prepared->has_root_) {
     return absl::InvalidArgumentError("exec has no root mount");
@@ -70,7 +109,8 @@ StatusOr<std::unique_ptr<ExecMounts>> ExecMounts::Prepare(const Stores& stores,
   return prepared;
 }
 
-Status ExecMounts::Add(const pb::Mount& mount, const Request& request, const CancelToken& cancel) {
+Status ExecMounts::Add(int index, const pb::Mount& mount, const Request& request,
+                       const CancelToken& cancel) {
   const bool is_root = mount.dest() == "/";
   if (is_root && mount.mounttype() != pb::BIND) {
     return absl::InvalidArgumentError(
@@ -86,6 +126,7 @@ Status ExecMounts::Add(const pb::Mount& mount, const Request& request, const Can
     }
     input = &request.inputs[mount.input()];
   }
+  inputs_.push_back(input == nullptr ? nullptr : solver::MakeSolvedRef(*input));
   sandbox::MountSpec spec;
   spec.destination = absl::StartsWith(mount.dest(), "/")
                          ? CleanPath(mount.dest())
@@ -94,9 +135,9 @@ Status ExecMounts::Add(const pb::Mount& mount, const Request& request, const Can
   spec.readonly = mount.readonly();
   switch (mount.mounttype()) {
     case pb::BIND:
-      return AddBind(mount, input, std::move(spec), cancel);
+      return AddBind(index, mount, input, std::move(spec), cancel);
     case pb::CACHE:
-      return AddCache(mount, input, request, std::move(spec), cancel);
+      return AddCache(index, mount, input, request, std::move(spec), cancel);
     case pb::TMPFS:
       spec.kind = sandbox::MountSpec::Kind::kTmpfs;
       spec.selector.clear();
@@ -113,7 +154,7 @@ Status ExecMounts::Add(const pb::Mount& mount, const Request& request, const Can
   }
 }
 
-Status ExecMounts::AddBind(const pb::Mount& mount, const layer::Chain* input,
+Status ExecMounts::AddBind(int index, const pb::Mount& mount, const layer::Chain* input,
                            sandbox::MountSpec spec, const CancelToken& cancel) {
   const bool is_root = mount.dest() == "/";
   ASSIGN_OR_RETURN(const layer::Chain scratch, stores_.chains.Scratch());
@@ -146,17 +187,19 @@ Status ExecMounts::AddBind(const pb::Mount& mount, const layer::Chain* input,
     spec.overlay = std::move(overlay);
     mounts_.push_back(std::move(spec));
   }
+  Output output{.mount = index,
+                .base = base,
+                .base_input = static_cast<int>(mount.input()),
+                .written = std::move(writable)};
   if (has_output) {
-    outputs_.push_back({.base = base,
-                        .base_input = static_cast<int>(mount.input()),
-                        .written = std::move(writable)});
-  } else if (writable != nullptr) {
-    discarded_.push_back(std::move(writable));
+    outputs_.push_back(std::move(output));
+  } else if (output.written != nullptr) {
+    discarded_.push_back(std::move(output));
   }
   return absl::OkStatus();
 }
 
-Status ExecMounts::AddCache(const pb::Mount& mount, const layer::Chain* input,
+Status ExecMounts::AddCache(int index, const pb::Mount& mount, const layer::Chain* input,
                             const Request& request, sandbox::MountSpec spec,
                             const CancelToken& cancel) {
   if (!mount.has_cacheopt()) {
@@ -170,13 +213,19 @@ Status ExecMounts::AddCache(const pb::Mount& mount, const layer::Chain* input,
   if (input != nullptr) {
     wanted.initial = *input;
   }
-  ASSIGN_OR_RETURN(auto use, stores_.cache_mounts.Acquire(wanted, request.lease, cancel));
+  // A step that mounts one cache twice has it once: a locked one would otherwise wait for itself.
+  std::string& directory = cache_directories_[{wanted.id, mount.input()}];
+  if (directory.empty() || wanted.sharing == CacheSharing::kPrivate) {
+    ASSIGN_OR_RETURN(auto use, stores_.cache_mounts.Acquire(wanted, request.lease, cancel));
+    directory = use->directory();
+    caches_.push_back(std::move(use));
+  }
   spec.kind = sandbox::MountSpec::Kind::kBind;
-  spec.source = use->directory();
+  spec.source = directory;
   mounts_.push_back(std::move(spec));
-  caches_.push_back(std::move(use));
   if (mount.output() != -1 && input != nullptr) {
-    outputs_.push_back({.base = *input, .base_input = static_cast<int>(mount.input())});
+    outputs_.push_back(
+        {.mount = index, .base = *input, .base_input = static_cast<int>(mount.input())});
   }
   return absl::OkStatus();
 }
@@ -253,6 +302,19 @@ StatusOr<std::vector<solver::OpOutput>> ExecMounts::Commit(const CancelToken& ca
     results.push_back({.chain = std::move(chain), .base_input = output.base_input});
   }
   return results;
+}
+
+std::vector<solver::RefPtr> ExecMounts::Keep() {
+  std::vector<solver::RefPtr> states = std::move(inputs_);
+  for (std::vector<Output>* written : {&outputs_, &discarded_}) {
+    for (Output& output : *written) {
+      if (output.written != nullptr) {
+        states[output.mount] = std::make_shared<WrittenRef>(
+            stores_.snapshots, std::move(output.base), std::move(output.written));
+      }
+    }
+  }
+  return states;
 }
 
 }  // namespace cairn::ops

@@ -4,9 +4,11 @@
 // Holds all of it in place until destruction. Not thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cache/layer/chain_store.h"
@@ -55,9 +57,15 @@ class ExecMounts {
   // the step has ended.
   StatusOr<std::vector<solver::OpOutput>> Commit(const CancelToken& cancel);
 
+  // What the mounts show after the step has failed, by their index: as it left them where it could
+  // write, else what they were. Null where there is nothing to look into. Instead of Commit, once.
+  // The stores outlive the refs.
+  std::vector<solver::RefPtr> Keep();
+
  private:
-  // A mount that has an output.
+  // A mount that has an output, or is written.
   struct Output {
+    int mount = 0;  // its index
     layer::Chain base;
     int base_input = -1;
     std::unique_ptr<snapshot::Writable> written;  // null: the output is the input
@@ -65,11 +73,11 @@ class ExecMounts {
 
   explicit ExecMounts(const Stores& stores) : stores_(stores) {}
 
-  Status Add(const pb::Mount& mount, const Request& request, const CancelToken& cancel);
-  Status AddBind(const pb::Mount& mount, const layer::Chain* input, sandbox::MountSpec spec,
-                 const CancelToken& cancel);
-  Status AddCache(const pb::Mount& mount, const layer::Chain* input, const Request& request,
-                  sandbox::MountSpec spec, const CancelToken& cancel);
+  Status Add(int index, const pb::Mount& mount, const Request& request, const CancelToken& cancel);
+  Status AddBind(int index, const pb::Mount& mount, const layer::Chain* input,
+                 sandbox::MountSpec spec, const CancelToken& cancel);
+  Status AddCache(int index, const pb::Mount& mount, const layer::Chain* input,
+                  const Request& request, sandbox::MountSpec spec, const CancelToken& cancel);
   Status AddSecret(const pb::Mount& mount, const Request& request, sandbox::MountSpec spec,
                    const CancelToken& cancel);
   Status AddAgent(const pb::Mount& mount, const Request& request, sandbox::MountSpec spec,
@@ -81,8 +89,10 @@ class ExecMounts {
   std::vector<sandbox::MountSpec> mounts_;
   std::vector<Output> outputs_;
   std::vector<std::unique_ptr<snapshot::Mountable>> mountables_;
-  std::vector<std::unique_ptr<snapshot::Writable>> discarded_;  // written, with no output
+  std::vector<Output> discarded_;       // written, with no output
+  std::vector<solver::RefPtr> inputs_;  // by mount; null without an input
   std::vector<std::unique_ptr<CacheMounts::Use>> caches_;
+  std::map<std::pair<std::string, int64_t>, std::string> cache_directories_;  // by id and input
   std::vector<std::unique_ptr<session::SshAgent>> agents_;
 };
 

@@ -11,6 +11,7 @@
 #include "daemon/llb/errors.h"
 #include "daemon/ops/exec_spec.h"
 #include "daemon/ops/output_pump.h"
+#include "daemon/solver/solved_ref.h"
 #include "runtime/base/go_match.h"
 
 namespace cairn::ops {
@@ -166,13 +167,17 @@ class ExecOp final : public solver::Op {
 
   StatusOr<std::vector<solver::OpOutput>> Run(solver::OpContext& context,
                                               const std::vector<layer::Chain>& inputs) override {
-    auto outputs = RunStep(context, inputs);
+    std::unique_ptr<ExecMounts> mounts;
+    auto outputs = RunStep(context, inputs, mounts);
     if (outputs.ok() || absl::IsCancelled(outputs.status())) {
       return outputs;
     }
     errdefs::Solve solve;
     *solve.mutable_op() = *op_;
     *solve.mutable_description() = metadata_->description();
+    if (mounts != nullptr && context.keep) {
+      KeepStates(context, inputs, mounts->Keep(), solve);
+    }
     return llb::WithSolve(outputs.status(), solve);
   }
 
@@ -191,24 +196,38 @@ class ExecOp final : public solver::Op {
     return absl::OkStatus();
   }
 
+  // Names what went into each mount and what the step left there, so that a client can start a
+  // container on it.
+  void KeepStates(const solver::OpContext& context, const std::vector<layer::Chain>& inputs,
+                  const std::vector<solver::RefPtr>& states, errdefs::Solve& solve) const {
+    for (int i = 0; i < op_->exec().mounts_size(); ++i) {
+      const int64_t input = op_->exec().mounts(i).input();
+      solve.add_inputids(
+          input < 0 ? "" : context.keep(solver::MakeSolvedRef(inputs[static_cast<size_t>(input)])));
+      solve.add_mountids(states[i] == nullptr ? "" : context.keep(states[i]));
+    }
+  }
+
+  // `mounts` are set once the process could run, and left to the caller when it fails.
   StatusOr<std::vector<solver::OpOutput>> RunStep(solver::OpContext& context,
-                                                  const std::vector<layer::Chain>& inputs) {
+                                                  const std::vector<layer::Chain>& inputs,
+                                                  std::unique_ptr<ExecMounts>& mounts) {
     const pb::ExecOp& exec = op_->exec();
     ASSIGN_OR_RETURN(sandbox::ContainerSpec container,
                      ContainerOf(exec, metadata_->linux_resources(), context.entitlements));
-    sandbox::ProcessSpec process = ProcessOf(exec.meta());
+    sandbox::ProcessSpec process = ProcessOf(exec.meta(), op_->platform().os());
     RETURN_IF_ERROR(AddSecrets(context, process.env));
-    ASSIGN_OR_RETURN(const std::unique_ptr<ExecMounts> mounts,
-                     ExecMounts::Prepare(environment_.stores,
-                                         {.mounts = exec.mounts(),
-                                          .cwd = exec.meta().cwd(),
-                                          .inputs = inputs,
-                                          .sessions = context.sessions,
-                                          .lease = context.lease,
-                                          .description = absl::StrCat(
-                                              "exec ", absl::StrJoin(exec.meta().args(), " ")),
-                                          .empty_cache_mounts = metadata_->ignore_cache()},
-                                         context.cancel));
+    ASSIGN_OR_RETURN(
+        mounts, ExecMounts::Prepare(
+                    environment_.stores,
+                    {.mounts = exec.mounts(),
+                     .cwd = exec.meta().cwd(),
+                     .inputs = inputs,
+                     .sessions = context.sessions,
+                     .lease = context.lease,
+                     .description = absl::StrCat("exec ", absl::StrJoin(exec.meta().args(), " ")),
+                     .empty_cache_mounts = metadata_->ignore_cache()},
+                    context.cancel));
     container.root = mounts->root();
     container.mounts = mounts->mounts();
     sandbox::RunOutcome outcome;
@@ -223,7 +242,8 @@ class ExecOp final : public solver::Op {
       outcome = environment_.executor.Run(container, process, std::move(io), context.cancel);
     }
     RETURN_IF_ERROR(CheckOutcome(outcome, exec.meta(), PlatformOf(*op_)));
-    return mounts->Commit(context.cancel);
+    const std::unique_ptr<ExecMounts> ended = std::move(mounts);
+    return ended->Commit(context.cancel);
   }
 
   // Shared with the vertex, which the plan may outlive.

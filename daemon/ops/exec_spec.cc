@@ -81,7 +81,7 @@ void AddDefault(std::vector<std::string>& env, const std::string& name, const st
   env.push_back(prefix + value);
 }
 
-sandbox::ProcessSpec ProcessOf(const pb::Meta& meta) {
+sandbox::ProcessSpec ProcessOf(const pb::Meta& meta, string_view os) {
   sandbox::ProcessSpec process;
   process.args.assign(meta.args().begin(), meta.args().end());
   process.env.assign(meta.env().begin(), meta.env().end());
@@ -91,7 +91,7 @@ sandbox::ProcessSpec ProcessOf(const pb::Meta& meta) {
   AddProxy(process.env, "FTP_PROXY", "ftp_proxy", proxy.ftp_proxy());
   AddProxy(process.env, "NO_PROXY", "no_proxy", proxy.no_proxy());
   AddProxy(process.env, "ALL_PROXY", "all_proxy", proxy.all_proxy());
-  AddDefault(process.env, "PATH", kDefaultPath);
+  AddDefault(process.env, "PATH", os == "windows" ? kDefaultPathWindows : kDefaultPath);
   process.cwd = CleanPath(absl::StrCat("/", meta.cwd()));
   process.user = meta.user();
   return process;

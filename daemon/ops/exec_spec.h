@@ -22,8 +22,12 @@ inline constexpr char kDefaultPath[] =
 // `env` with `name` set to `value` unless it is there.
 void AddDefault(std::vector<std::string>& env, const std::string& name, const std::string& value);
 
-// Without secrets, which the caller adds.
-sandbox::ProcessSpec ProcessOf(const pb::Meta& meta);
+// What programs of Windows expect instead, for containers of that platform.
+inline constexpr char kDefaultPathWindows[] =
+    "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0";
+
+// Without secrets, which the caller adds. `os` is the platform's, "" the host's.
+sandbox::ProcessSpec ProcessOf(const pb::Meta& meta, string_view os = {});
 
 // Names, powers and limits; root and mounts are the caller's. kPermissionDenied for a power that
 // `entitlements` lack, kInvalidArgument for what makes no sense, kUnimplemented for devices.

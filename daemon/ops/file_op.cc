@@ -10,6 +10,7 @@
 #include "daemon/llb/errors.h"
 #include "daemon/ops/file_actions.h"
 #include "daemon/ops/owner.h"
+#include "daemon/solver/solved_ref.h"
 #include "proto/ops.pb.h"
 #include "runtime/base/go_match.h"
 
@@ -143,6 +144,14 @@ class FileOp final : public solver::Op {
   StatusOr<Place> Act(const pb::FileAction& action, const std::vector<Place>& places,
                       const CancelToken& cancel);
 
+  StatusOr<layer::Chain> ChainOf(const Place& place, const std::vector<layer::Chain>& inputs) const;
+
+  // The error detail for the action `failed`, with what the inputs and the actions before it
+  // amount to for whoever looks for the reason.
+  errdefs::Solve Describe(const solver::OpContext& context, int failed,
+                          const std::vector<layer::Chain>& inputs,
+                          const std::vector<Place>& places) const;
+
   // Shared with the vertex, which the plan may outlive.
   const std::shared_ptr<const pb::Op> op_;
   const std::shared_ptr<const pb::OpMetadata> metadata_;
@@ -256,6 +265,43 @@ StatusOr<FileOp::Place> FileOp::Act(const pb::FileAction& action, const std::vec
   return place;
 }
 
+StatusOr<layer::Chain> FileOp::ChainOf(const Place& place,
+                                       const std::vector<layer::Chain>& inputs) const {
+  ASSIGN_OR_RETURN(layer::Chain base, chains_.Scratch());
+  if (place.base_input >= 0) {
+    base = inputs[static_cast<size_t>(place.base_input)];
+  }
+  if (!place.tree.has_value()) {
+    return base;
+  }
+  return chains_.Extend(base, *place.tree, /*keep_empty=*/true);
+}
+
+errdefs::Solve FileOp::Describe(const solver::OpContext& context, int failed,
+                                const std::vector<layer::Chain>& inputs,
+                                const std::vector<Place>& places) const {
+  errdefs::Solve solve;
+  *solve.mutable_op() = *op_;
+  solve.mutable_file()->set_index(failed);
+  *solve.mutable_description() = metadata_->description();
+  if (!context.keep) {
+    return solve;
+  }
+  for (const layer::Chain& input : inputs) {
+    solve.add_inputids(context.keep(solver::MakeSolvedRef(input)));
+  }
+  for (int i = 0; i < op_->file().actions_size(); ++i) {
+    // Of the failed action: what it was to change.
+    const int64_t index = i < failed ? static_cast<int64_t>(inputs.size()) + i
+                                     : (i == failed ? op_->file().actions(i).input() : -1);
+    const bool known = index >= 0 && index < static_cast<int64_t>(places.size());
+    const auto chain = known ? ChainOf(places[static_cast<size_t>(index)], inputs)
+                             : StatusOr<layer::Chain>(absl::NotFoundError("no state"));
+    solve.add_mountids(chain.ok() ? context.keep(solver::MakeSolvedRef(*chain)) : "");
+  }
+  return solve;
+}
+
 StatusOr<std::vector<solver::OpOutput>> FileOp::Run(solver::OpContext& context,
                                                     const std::vector<layer::Chain>& inputs) {
   const pb::FileOp& file = op_->file();
@@ -274,11 +320,9 @@ StatusOr<std::vector<solver::OpOutput>> FileOp::Run(solver::OpContext& context,
     RETURN_IF_ERROR(context.cancel.Check());
     auto place = Act(action, places, context.cancel);
     if (!place.ok()) {
-      errdefs::Solve solve;
-      *solve.mutable_op() = *op_;
-      solve.mutable_file()->set_index(i);
-      *solve.mutable_description() = metadata_->description();
-      return llb::WithSolve(place.status(), solve);
+      return absl::IsCancelled(place.status())
+                 ? place.status()
+                 : llb::WithSolve(place.status(), Describe(context, i, inputs, places));
     }
     places.push_back(*place);
     if (action.output() >= 0) {
@@ -297,12 +341,7 @@ StatusOr<std::vector<solver::OpOutput>> FileOp::Run(solver::OpContext& context,
     if (!outputs[i]) {
       return absl::InvalidArgumentError(absl::StrCat("missing output index ", i));
     }
-    ASSIGN_OR_RETURN(layer::Chain base, chains_.Scratch());
-    if (outputs[i]->base_input >= 0) {
-      base = inputs[outputs[i]->base_input];
-    }
-    ASSIGN_OR_RETURN(layer::Chain chain,
-                     chains_.Extend(base, *outputs[i]->tree, /*keep_empty=*/true));
+    ASSIGN_OR_RETURN(layer::Chain chain, ChainOf(*outputs[i], inputs));
     results.push_back({.chain = std::move(chain), .base_input = outputs[i]->base_input});
   }
   return results;

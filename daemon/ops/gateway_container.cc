@@ -32,6 +32,8 @@ StatusOr<int> SignalNumber(string_view name) {
   return found->second;
 }
 
+Status Released() { return absl::CancelledError("the container was released: context canceled"); }
+
 }  // namespace
 
 GatewayProcess::~GatewayProcess() {
@@ -72,6 +74,9 @@ Status GatewayProcess::Wait(const CancelToken& cancel) {
   if (outcome.success()) {
     return absl::OkStatus();
   }
+  if (released_.cancelled()) {
+    return Released();
+  }
   const bool ran = outcome.kind == sandbox::RunOutcome::Kind::kExited ||
                    outcome.kind == sandbox::RunOutcome::Kind::kSignalled ||
                    outcome.kind == sandbox::RunOutcome::Kind::kOomKilled;
@@ -102,24 +107,32 @@ StatusOr<std::unique_ptr<GatewayContainer>> GatewayContainer::Create(
   return container;
 }
 
-GatewayContainer::~GatewayContainer() { Release(); }
+GatewayContainer::~GatewayContainer() { Release().IgnoreError(); }
 
-void GatewayContainer::Release() {
-  MutexLock lock(mu_);
-  released_ = true;
-  if (container_ != nullptr) {
-    container_->Kill();
+Status GatewayContainer::Release() {
+  released_.Cancel();
+  std::shared_ptr<sandbox::Container> container;
+  {
+    MutexLock lock(mu_);
+    container = container_;
   }
+  if (container == nullptr) {
+    return absl::OkStatus();
+  }
+  const bool running = container->first().Signal(0).ok();
+  container->Kill();
+  return running ? Released() : absl::OkStatus();
 }
 
 Status GatewayContainer::Launch(const ProcessOptions& options, const sandbox::ProcessSpec& spec,
                                 sandbox::ProcessIo io, GatewayProcess& process,
                                 const CancelToken& cancel) {
   MutexLock lock(mu_);
-  if (released_) {
-    return absl::CancelledError("container was released");
+  if (released_.token().cancelled()) {
+    return Released();
   }
   process.mounts_ = mounts_;
+  process.released_ = released_.token();
   if (container_ != nullptr) {
     ASSIGN_OR_RETURN(process.joined_, container_->Join(spec, std::move(io)));
     process.container_ = container_;
@@ -144,9 +157,38 @@ Status GatewayContainer::Launch(const ProcessOptions& options, const sandbox::Pr
   return absl::OkStatus();
 }
 
+StatusOr<GatewayContainer::MountView> GatewayContainer::View(int64_t index) {
+  if (index < 0 || index >= options_.mounts.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the container has no mount ", index));
+  }
+  const pb::Mount& mount = options_.mounts[static_cast<int>(index)];
+  std::shared_ptr<sandbox::Container> container;
+  {
+    MutexLock lock(mu_);
+    container = container_;
+  }
+  MountView view;
+  if (container == nullptr) {
+    if (mount.mounttype() != pb::BIND) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "mount ", mount.dest(), " can be looked at when a process runs in the container"));
+    }
+    if (mount.input() >= 0) {
+      view.initial = options_.inputs[static_cast<size_t>(mount.input())];
+    } else {
+      ASSIGN_OR_RETURN(view.initial, environment_.stores.chains.Scratch());
+    }
+    view.directory = mount.selector();
+    return view;
+  }
+  ASSIGN_OR_RETURN(UniqueFd root, container->first().OpenRoot());
+  ASSIGN_OR_RETURN(view.live, fs::RootDir(std::move(root)).OpenDirectory(mount.dest()));
+  return view;
+}
+
 StatusOr<std::unique_ptr<GatewayProcess>> GatewayContainer::Start(ProcessOptions options,
                                                                   const CancelToken& cancel) {
-  sandbox::ProcessSpec spec = ProcessOf(options.meta);
+  sandbox::ProcessSpec spec = ProcessOf(options.meta, options_.os);
   spec.terminal = options.terminal;
   if (options.terminal) {
     AddDefault(spec.env, "TERM", "xterm");
@@ -186,7 +228,7 @@ StatusOr<UniqueFd> GatewayContainer::Connect(uint16_t port, const CancelToken& c
   std::shared_ptr<sandbox::Container> container;
   {
     MutexLock lock(mu_);
-    if (!started_ || released_) {
+    if (!started_ || released_.token().cancelled()) {
       return absl::FailedPreconditionError("no process runs in the container");
     }
     container = container_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "proto/ops.pb.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/sync.h"
+#include "runtime/fs/root_dir.h"
 #include "runtime/sandbox/container.h"
 #include "runtime/sandbox/process.h"
 
@@ -38,8 +40,9 @@ class GatewayProcess {
   // `name` without "SIG": "KILL", "INT". kInvalidArgument for an unknown one.
   Status Signal(string_view name);
 
-  // Waits until it has ended and all its output was reported. OK for exit code 0, else
-  // "exit code: N" with that code as a detail (255 when it never ran).
+  // Waits until it has ended and all its output was reported. OK for exit code 0, kCancelled when
+  // the container was released, else "exit code: N" with that code as a detail (255 when it never
+  // ran).
   Status Wait(const CancelToken& cancel);
 
  private:
@@ -52,6 +55,7 @@ class GatewayProcess {
   std::unique_ptr<sandbox::Process> joined_;
   sandbox::Process* process_ = nullptr;
   std::unique_ptr<OutputPump> pump_;
+  CancelToken released_;  // fires with the container's release
   Mutex mu_;
   UniqueFd input_ ABSL_GUARDED_BY(mu_);
 };
@@ -61,6 +65,7 @@ class GatewayContainer {
   struct Options {
     google::protobuf::RepeatedPtrField<pb::Mount> mounts;  // input: index into `inputs`, or -1
     std::vector<layer::Chain> inputs;
+    std::string os;  // of its platform; "" is the host's
     pb::NetMode network = pb::UNSET;
     std::vector<pb::HostIP> extra_hosts;
     std::string hostname;
@@ -95,8 +100,21 @@ class GatewayContainer {
   // kUnavailable: nothing listens there.
   StatusOr<UniqueFd> Connect(uint16_t port, const CancelToken& cancel);
 
-  // Kills everything in it; later starts fail.
-  void Release();
+  // What one of its mounts shows.
+  struct MountView {
+    // While a process runs: the mount itself.
+    std::optional<fs::RootDir> live;
+    // Before the first one starts: what it will find there, below `directory`.
+    std::optional<layer::Chain> initial;
+    std::string directory;
+  };
+  // The view of the mount `index` of Options::mounts. kInvalidArgument: no such mount, or nothing
+  // to look at; kFailedPrecondition: the container has ended.
+  StatusOr<MountView> View(int64_t index);
+
+  // Kills everything in it; later starts fail, and what ran has been cancelled: kCancelled when the
+  // first process still ran.
+  Status Release();
 
  private:
   GatewayContainer(const ExecEnvironment& environment, Options options)
@@ -116,7 +134,7 @@ class GatewayContainer {
   std::shared_ptr<sandbox::Container> container_ ABSL_GUARDED_BY(mu_);
   // Its first process runs, so that it is in its own namespaces.
   bool started_ ABSL_GUARDED_BY(mu_) = false;
-  bool released_ ABSL_GUARDED_BY(mu_) = false;
+  CancelSource released_;
 };
 
 }  // namespace cairn::ops

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -49,7 +50,11 @@ Status Annotate(const Status& status, string_view context) {
 
 Status ErrnoStatus(int error, string_view context) {
   char buffer[128];
-  const char* text = strerror_r(error, buffer, sizeof buffer);
+  std::string text = strerror_r(error, buffer, sizeof buffer);
+  // A sentence's beginning ("No such file"), but not an abbreviation's ("RPC").
+  if (text.size() > 1 && absl::ascii_isupper(text[0]) && absl::ascii_islower(text[1])) {
+    text[0] = absl::ascii_tolower(text[0]);
+  }
   Status status(CodeOfErrno(error), absl::StrCat(context, ": ", text));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
   return status;

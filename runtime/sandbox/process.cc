@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/sandbox/channel.h"
@@ -27,6 +28,19 @@ UniqueFd FirstDescriptor(Frame& frame) {
   }
   frame.descriptors.clear();
   return first;
+}
+
+// The process that `pidfd` refers to, as this namespace numbers it.
+StatusOr<int64_t> PidOf(int pidfd) {
+  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
+  std::string word;
+  int64_t pid = -1;
+  while (info >> word) {
+    if (word == "Pid:" && info >> pid && pid > 0) {
+      return pid;
+    }
+  }
+  return absl::FailedPreconditionError("the process is not running");
 }
 
 }  // namespace
@@ -230,6 +244,23 @@ Status Process::Resize(uint16_t rows, uint16_t columns) {
     return ErrnoStatus(errno, "resize terminal");
   }
   return absl::OkStatus();
+}
+
+StatusOr<UniqueFd> Process::OpenRoot() {
+  MutexLock lock(mu_);
+  // The number in the descriptor's description is that of the process as long as it is not reaped,
+  // which is checked after the directory was opened.
+  ASSIGN_OR_RETURN(const int64_t pid, PidOf(pidfd_.get()));
+  UniqueFd root(
+      ::open(absl::StrCat("/proc/", pid, "/root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const int error = errno;
+  if (!pidfd_.valid() || ::syscall(SYS_pidfd_send_signal, pidfd_.get(), 0, nullptr, 0) != 0) {
+    return absl::FailedPreconditionError("the process is not running");
+  }
+  if (!root.valid()) {
+    return ErrnoStatus(error, "open the root directory of a process");
+  }
+  return root;
 }
 
 UniqueFd Process::TakeTerminal() {

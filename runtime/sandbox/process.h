@@ -46,6 +46,10 @@ class Process {
   // A descriptor of the process, as pidfd_open(2) gives it. kFailedPrecondition: not running.
   StatusOr<UniqueFd> OpenPidfd();
 
+  // Its root directory as it sees it, with all that is mounted there. kFailedPrecondition: not
+  // running.
+  StatusOr<UniqueFd> OpenRoot();
+
   // The master side of its terminal, to be read and written; invalid if it has none or this was
   // called before. REQUIRES: WaitStarted returned OK.
   UniqueFd TakeTerminal();

@@ -15,6 +15,7 @@ namespace {
 
 using ::cairn::testing::IsOk;
 using ::cairn::testing::StatusIs;
+using ::testing::_;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -282,6 +283,93 @@ TEST_F(ExecOpTest, KeyIgnoresProxiesAndAddresses) {
   EXPECT_EQ(key(), before);
   op.mutable_exec()->mutable_meta()->add_env("A=b");
   EXPECT_NE(key(), before);
+}
+
+TEST_F(ExecOpTest, AFailedStepKeepsWhatWentInAndWhatItWrote) {
+  pb::ExecOp exec = Shell("echo root > /left; echo mount > /rw/left; exit 7");
+  AddMount(exec, pb::BIND, "/rw").set_output(1);
+  AddMount(exec, pb::TMPFS, "/tmp");
+
+  const auto outputs = Run(exec);
+
+  const std::optional<errdefs::Solve> solve = llb::SolveOf(outputs.status());
+  ASSERT_TRUE(solve.has_value());
+  ASSERT_EQ(solve->inputids_size(), 3);
+  ASSERT_EQ(solve->mountids_size(), 3);
+  EXPECT_EQ(DescribeKept(solve->inputids(0)), Describe(*root_));
+  EXPECT_EQ(solve->inputids(1), "");
+  EXPECT_THAT(DescribeKept(solve->mountids(0)), Contains("file left 644 0:0 root\n"));
+  EXPECT_THAT(DescribeKept(solve->mountids(1)), ElementsAre("file left 644 0:0 mount\n"));
+  EXPECT_EQ(DescribeKept(solve->mountids(1)).size(), 1u);  // the walk is done once
+  EXPECT_EQ(solve->mountids(2), "");
+}
+
+TEST_F(ExecOpTest, AStepMountsOneLockedCacheTwice) {
+  pb::ExecOp exec = Shell("touch /one/seen && ls /two/seen");
+  for (const char* destination : {"/one", "/two"}) {
+    pb::CacheOpt& cache = *AddMount(exec, pb::CACHE, destination).mutable_cacheopt();
+    cache.set_id("shared");
+    cache.set_sharing(pb::LOCKED);
+  }
+  EXPECT_THAT(Run(exec), IsOk());
+}
+
+TEST_F(ExecOpTest, AReleasedGatewayContainerCancelsItsProcesses) {
+  GatewayContainer::Options options{.inputs = {*root_}};
+  pb::Mount& mount = *options.mounts.Add();
+  mount.set_dest("/");
+  mount.set_output(-1);
+  auto container = GatewayContainer::Create(*environment_, std::move(options), lease_, {});
+  ASSERT_OK(container);
+  GatewayContainer::ProcessOptions sleeper{.output = [](int, string_view) {}};
+  for (const char* arg : {"/bin/sleep", "1000"}) {
+    sleeper.meta.add_args(arg);
+  }
+  auto process = (*container)->Start(sleeper, {});
+  ASSERT_OK(process);
+
+  EXPECT_THAT((*container)->Release(), StatusIs(absl::StatusCode::kCancelled, _));
+
+  EXPECT_THAT((*process)->Wait({}),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("context canceled")));
+  EXPECT_THAT((*container)->Start(sleeper, {}),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("released")));
+}
+
+TEST_F(ExecOpTest, GatewayContainerShowsItsMounts) {
+  GatewayContainer::Options options{.inputs = {*root_}};
+  pb::Mount& root = *options.mounts.Add();
+  root.set_dest("/");
+  root.set_output(-1);
+  pb::Mount& scratch = *options.mounts.Add();
+  scratch.set_dest("/work");
+  scratch.set_input(-1);
+  scratch.set_output(-1);
+  auto container = GatewayContainer::Create(*environment_, std::move(options), lease_, {});
+  ASSERT_OK(container);
+  ASSERT_OK_AND_ASSIGN(const GatewayContainer::MountView before, (*container)->View(0));
+  EXPECT_FALSE(before.live.has_value());
+  EXPECT_EQ(before.initial->content, root_->content);
+
+  GatewayContainer::ProcessOptions shell{.output = [](int, string_view) {}};
+  for (const char* arg : {"/bin/sh", "-c", "echo new > /work/file; cat"}) {
+    shell.meta.add_args(arg);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto process, (*container)->Start(shell, {}));
+  GatewayContainer::ProcessOptions check{.output = [](int, string_view) {}};
+  for (const char* arg : {"/bin/sh", "-c", "while [ ! -s /work/file ]; do :; done"}) {
+    check.meta.add_args(arg);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto written, (*container)->Start(check, {}));
+  ASSERT_OK(written->Wait({}));
+  ASSERT_OK_AND_ASSIGN(const GatewayContainer::MountView running, (*container)->View(1));
+  ASSERT_TRUE(running.live.has_value());
+  EXPECT_EQ(*running.live->ReadFile("file", 100), "new\n");
+
+  process->CloseInput();
+  ASSERT_OK(process->Wait({}));
+  EXPECT_THAT((*container)->View(1), StatusIs(absl::StatusCode::kFailedPrecondition, _));
+  EXPECT_THAT((*container)->View(2), StatusIs(absl::StatusCode::kInvalidArgument, _));
 }
 
 TEST_F(ExecOpTest, GatewayContainerRunsProcessesUntilTheFirstEnds) {

@@ -39,6 +39,8 @@ TEST(ExecSpecTest, OwnPathStays) {
   pb::Meta meta = Meta({"true"});
   meta.add_env("PATH=/bin");
   EXPECT_THAT(ProcessOf(meta).env, ElementsAre("PATH=/bin"));
+  EXPECT_THAT(ProcessOf({}, "windows").env,
+              ElementsAre(std::string("PATH=") + kDefaultPathWindows));
 }
 
 TEST(ExecSpecTest, PowersNeedEntitlements) {

@@ -134,6 +134,37 @@ TEST_F(FileOpTest, WildcardWithoutMatchIsAnErrorUnlessAllowed) {
   EXPECT_THAT(*Run(inputs), IsEmpty());
 }
 
+TEST_F(FileOpTest, AMissingSourceIsTheSystemsError) {
+  AddAction(0, 1).mutable_copy()->set_src("/bar");
+  EXPECT_THAT(Run({MakeChain({{"foo", "F"}}), MakeChain({})}),
+              StatusIs(absl::StatusCode::kNotFound, "lstat /bar: no such file or directory"));
+}
+
+TEST_F(FileOpTest, AFailedActionKeepsTheStatesBeforeIt) {
+  AddAction(-1).mutable_mkdir()->set_path("/found");
+  pb::FileActionMkFile& made = *AddAction(1).mutable_mkfile();
+  made.set_path("/found/foo");
+  made.set_data("data");
+  pb::FileActionMkFile& failing = *AddAction(2).mutable_mkfile();
+  failing.set_path("/notfound/foo");
+  failing.set_data("data");
+  AddAction(3).mutable_mkdir()->set_path("/never");
+
+  const auto result = Run({MakeChain({{"in", "I"}})});
+
+  const std::optional<errdefs::Solve> solve = llb::SolveOf(result.status());
+  ASSERT_TRUE(solve.has_value());
+  EXPECT_EQ(solve->file().index(), 2);
+  ASSERT_EQ(solve->inputids_size(), 1);
+  EXPECT_THAT(DescribeKept(solve->inputids(0)), ElementsAre("file in 644 0:0 I"));
+  ASSERT_EQ(solve->mountids_size(), 4);
+  EXPECT_THAT(DescribeKept(solve->mountids(0)), ElementsAre("dir found 0 0:0"));
+  const std::vector<std::string> last = {"dir found 0 0:0", "file found/foo 0 0:0 data"};
+  EXPECT_EQ(DescribeKept(solve->mountids(1)), last);
+  EXPECT_EQ(DescribeKept(solve->mountids(2)), last);  // what it was to change
+  EXPECT_EQ(solve->mountids(3), "");
+}
+
 TEST_F(FileOpTest, ExcludedFilesAreNotCopied) {
   AddCopy("/", "/app").add_exclude_patterns("**/*.md");
   EXPECT_THAT(*Run({MakeChain({}), MakeChain({{"a.txt", "A"}, {"d/x.md", "X"}, {"d/y", "Y"}})}),
@@ -210,7 +241,7 @@ TEST_F(FileOpTest, MkfileWritesIntoWhatIsThere) {
 TEST_F(FileOpTest, MkfileNeedsItsParent) {
   AddAction(-1).mutable_mkfile()->set_path("/no/a");
   EXPECT_THAT(Run({}), StatusIs(absl::StatusCode::kNotFound,
-                                HasSubstr("open /no/a: No such file or directory")));
+                                HasSubstr("open /no/a: no such file or directory")));
 }
 
 TEST_F(FileOpTest, SymlinkDoesNotReplace) {
