@@ -21,7 +21,7 @@ class SourceBridge final : public control::SourceResolver {
                                                  const solver::ResolveSourceRequest& request,
                                                  solver::VertexReporter&,
                                                  const CancelToken& cancel) override {
-    return sources_.ResolveSourceMeta(request, job.sessions(), cancel);
+    return sources_.ResolveSourceMeta(request, job.sessions(), job.memory(), cancel);
   }
 
  private:

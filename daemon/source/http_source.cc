@@ -13,6 +13,7 @@
 #include "daemon/session/secrets.h"
 #include "daemon/session/session_group.h"
 #include "daemon/session/upload.h"
+#include "daemon/solver/solver.h"
 #include "proto/ops.pb.h"
 #include "runtime/base/go_match.h"
 
@@ -21,8 +22,11 @@ namespace {
 
 using nlohmann::json;
 
+constexpr string_view kAcceptEncoding = "Accept-Encoding";
 constexpr char kUploadHost[] = "buildkit-session";
 constexpr char kHeaderPrefix[] = "http.header.";
+constexpr char kHostTokenSecret[] = "HTTP_AUTH_TOKEN_";
+constexpr char kHostHeaderSecret[] = "HTTP_AUTH_HEADER_";
 
 // A number in Go's syntax for literals: decimal, 0755, 0o755, 0x1ed.
 StatusOr<uint32_t> ParseNumber(const std::string& attribute, const std::string& text) {
@@ -66,6 +70,43 @@ std::string FileNameParameter(const std::string& header) {
 std::optional<absl::Time> ModifiedOf(const net::HttpResponse& response) {
   const std::string* modified = response.Header("Last-Modified");
   return modified == nullptr ? std::nullopt : net::ParseHttpDate(*modified);
+}
+
+// What is written down about a URL.
+struct Remembered {
+  HttpFile file;
+  std::string tag;
+};
+
+std::string Format(const Remembered& memory) {
+  json text{{"etag", memory.tag},
+            {"digest", memory.file.digest.ToString()},
+            {"size", memory.file.size},
+            {"name", memory.file.name}};
+  if (memory.file.modified.has_value()) {
+    text["modified"] = absl::ToUnixSeconds(*memory.file.modified);
+  }
+  return text.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<Remembered> Parse(const std::string& text) {
+  const json memory = json::parse(text, nullptr, false);
+  if (!memory.is_object()) {
+    return std::nullopt;
+  }
+  const auto digest = Digest::Parse(memory.value("digest", ""));
+  if (!digest.ok()) {
+    return std::nullopt;
+  }
+  Remembered remembered{.file = {.digest = *digest,
+                                 .size = memory.value("size", uint64_t{0}),
+                                 .name = memory.value("name", ""),
+                                 .modified = std::nullopt},
+                        .tag = memory.value("etag", "")};
+  if (memory.contains("modified")) {
+    remembered.file.modified = absl::FromUnixSeconds(memory.value("modified", int64_t{0}));
+  }
+  return remembered;
 }
 
 }  // namespace
@@ -135,11 +176,36 @@ std::string HttpSource::NameFrom(const std::string* content_disposition) const {
   return base.empty() || base == "." || base == ".." ? "download" : base;
 }
 
+// A client may have secrets named after hosts: a whole header, or a bearer token, which goes first.
+StatusOr<std::optional<std::string>> HttpSource::AuthorizationOf(
+    const std::string& host, const session::SessionGroup& sessions, const CancelToken& cancel) {
+  for (const auto& [prefix, scheme] :
+       {std::pair(kHostTokenSecret, "Bearer "), std::pair(kHostHeaderSecret, "")}) {
+    std::optional<std::string> value;
+    const Status found = sessions.Any(
+        stores_.sessions, cancel, [&](const std::shared_ptr<session::Session>& session) -> Status {
+          ASSIGN_OR_RETURN(value, session::GetSecret(*session, absl::StrCat(prefix, host), cancel));
+          return absl::OkStatus();
+        });
+    RETURN_IF_ERROR(cancel.Check());
+    if (found.ok() && value.has_value()) {
+      return absl::StrCat(scheme, *value);
+    }
+  }
+  return std::optional<std::string>();
+}
+
 StatusOr<net::HttpRequest> HttpSource::MakeRequest(const net::Url& url,
                                                    const session::SessionGroup& sessions,
                                                    const CancelToken& cancel) {
   net::HttpRequest request{.url = url, .headers = attributes_.headers};
+  request.headers.emplace_back(kAcceptEncoding, "gzip");  // the client unpacks it
   if (attributes_.authorization_secret.empty()) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                     AuthorizationOf(url.host, sessions, cancel));
+    if (value.has_value()) {
+      request.headers.emplace_back("Authorization", *value);
+    }
     return request;
   }
   std::string secret;
@@ -163,38 +229,27 @@ StatusOr<std::optional<HttpFile>> HttpSource::Revalidate(net::HttpRequest reques
   if (!remembered.has_value()) {
     return std::nullopt;
   }
-  const json memory = json::parse(*remembered, nullptr, false);
-  if (!memory.is_object()) {
+  std::optional<Remembered> memory = Parse(*remembered);
+  if (!memory.has_value() || memory->tag.empty()) {
     return std::nullopt;
   }
-  const std::string tag = memory.value("etag", "");
-  const auto digest = Digest::Parse(memory.value("digest", ""));
-  if (tag.empty() || !digest.ok()) {
-    return std::nullopt;
-  }
-  ASSIGN_OR_RETURN(const bool stored, stores_.chains.trees().blobs().Contains(*digest));
+  ASSIGN_OR_RETURN(const bool stored, stores_.chains.trees().blobs().Contains(memory->file.digest));
   if (!stored) {
     return std::nullopt;
   }
   request.method = "HEAD";
-  request.headers.emplace_back("If-None-Match", tag);
+  request.headers.emplace_back("If-None-Match", memory->tag);
   const auto response = stores_.http.Send(request, cancel);
   RETURN_IF_ERROR(cancel.Check());
   if (!response.ok() || (response->status != 200 && response->status != 304)) {
     return std::nullopt;  // some servers answer no HEAD; the GET decides
   }
   const std::string now = TagOf(*response);
-  if (now != tag && !(now.empty() && response->status == 304)) {
+  if (now != memory->tag && !(now.empty() && response->status == 304)) {
     return std::nullopt;
   }
-  HttpFile file{.digest = *digest,
-                .size = memory.value("size", uint64_t{0}),
-                .name = NameFrom(response->Header("Content-Disposition")),
-                .modified = std::nullopt};
-  if (memory.contains("modified")) {
-    file.modified = absl::FromUnixSeconds(memory.value("modified", int64_t{0}));
-  }
-  return file;
+  memory->file.name = NameFrom(response->Header("Content-Disposition"));
+  return memory->file;
 }
 
 StatusOr<HttpFile> HttpSource::PullUpload(const session::SessionGroup& sessions,
@@ -216,13 +271,22 @@ StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
   if (url.host == kUploadHost) {
     return PullUpload(sessions, url, cancel);
   }
-  ASSIGN_OR_RETURN(const net::HttpRequest request, MakeRequest(url, sessions, cancel));
+  ASSIGN_OR_RETURN(net::HttpRequest request, MakeRequest(url, sessions, cancel));
   ASSIGN_OR_RETURN(std::optional<HttpFile> unchanged, Revalidate(request, cancel));
   if (unchanged.has_value()) {
     return *std::move(unchanged);
   }
-  ASSIGN_OR_RETURN(const auto writer, stores_.chains.trees().blobs().NewWriter());
-  ASSIGN_OR_RETURN(const net::HttpResponse response, stores_.http.Fetch(request, *writer, cancel));
+  blob::BlobStore& blobs = stores_.chains.trees().blobs();
+  ASSIGN_OR_RETURN(auto writer, blobs.NewWriter());
+  StatusOr<net::HttpResponse> fetched = stores_.http.Fetch(request, *writer, cancel);
+  if (absl::IsUnimplemented(fetched.status())) {
+    // An encoding that nobody knows is often no encoding: take the bytes as they are.
+    std::erase_if(request.headers,
+                  [](const auto& header) { return header.first == kAcceptEncoding; });
+    ASSIGN_OR_RETURN(writer, blobs.NewWriter());
+    fetched = stores_.http.Fetch(request, *writer, cancel);
+  }
+  ASSIGN_OR_RETURN(const net::HttpResponse response, std::move(fetched));
   if (!response.ok()) {
     return absl::UnknownError(absl::StrCat("invalid response status ", response.status));
   }
@@ -231,27 +295,33 @@ StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
                 .size = info.size,
                 .name = NameFrom(response.Header("Content-Disposition")),
                 .modified = ModifiedOf(response)};
-  json memory{{"etag", TagOf(response)}, {"digest", info.digest.ToString()}, {"size", info.size}};
-  if (file.modified.has_value()) {
-    memory["modified"] = absl::ToUnixSeconds(*file.modified);
-  }
-  RETURN_IF_ERROR(
-      stores_.database.Put(blob::Table::kSources, MemoryKey(),
-                           memory.dump(-1, ' ', false, json::error_handler_t::replace)));
+  RETURN_IF_ERROR(stores_.database.Put(blob::Table::kSources, MemoryKey(),
+                                       Format({.file = file, .tag = TagOf(response)})));
   return file;
 }
 
 StatusOr<HttpFile> HttpSource::Resolve(const session::SessionGroup& sessions,
-                                       const CancelToken& cancel) {
+                                       solver::BuildMemory& build, const CancelToken& cancel) {
   if (attributes_.checksum.has_value()) {
     // The content is known; only a miss in the step table makes it needed.
     return HttpFile{.digest = *attributes_.checksum, .name = NameFrom(nullptr)};
   }
-  return Fetch(sessions, cancel);
+  const std::optional<std::string> pinned = build.Pinned(MemoryKey());
+  const std::optional<Remembered> memory = pinned.has_value() ? Parse(*pinned) : std::nullopt;
+  if (memory.has_value()) {
+    ASSIGN_OR_RETURN(const bool stored,
+                     stores_.chains.trees().blobs().Contains(memory->file.digest));
+    if (stored) {
+      return memory->file;
+    }
+  }
+  ASSIGN_OR_RETURN(HttpFile file, Fetch(sessions, cancel));
+  build.Pin(MemoryKey(), Format({.file = file, .tag = ""}));
+  return file;
 }
 
 StatusOr<solver::Prepared> HttpSource::Prepare(solver::OpContext& context) {
-  ASSIGN_OR_RETURN(file_, Resolve(context.sessions, context.cancel));
+  ASSIGN_OR_RETURN(file_, Resolve(context.sessions, context.job.memory(), context.cancel));
   solver::Prepared prepared;
   prepared.key.emplace("http 1");
   prepared.key->Add("name", file_->name)

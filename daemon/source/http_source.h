@@ -16,6 +16,7 @@
 #include "cache/blob/database.h"
 #include "cache/layer/chain_store.h"
 #include "daemon/session/session_manager.h"
+#include "daemon/solver/build_memory.h"
 #include "daemon/solver/op.h"
 #include "runtime/net/http_client.h"
 
@@ -51,9 +52,10 @@ class HttpSource final : public solver::Op {
   StatusOr<std::vector<solver::OpOutput>> Run(solver::OpContext& context,
                                               const std::vector<layer::Chain>& inputs) override;
 
-  // What the URL gives now; its bytes are in the blob store unless it is known by its checksum
-  // alone.
-  StatusOr<HttpFile> Resolve(const session::SessionGroup& sessions, const CancelToken& cancel);
+  // What the URL gives in this build: asked for once, then remembered there. Its bytes are in the
+  // blob store unless it is known by its checksum alone.
+  StatusOr<HttpFile> Resolve(const session::SessionGroup& sessions, solver::BuildMemory& build,
+                             const CancelToken& cancel);
 
  private:
   struct Attributes {
@@ -73,6 +75,10 @@ class HttpSource final : public solver::Op {
   StatusOr<HttpFile> Fetch(const session::SessionGroup& sessions, const CancelToken& cancel);
   StatusOr<HttpFile> PullUpload(const session::SessionGroup& sessions, const net::Url& url,
                                 const CancelToken& cancel);
+  // What the client keeps for requests to `host`, if anything.
+  StatusOr<std::optional<std::string>> AuthorizationOf(const std::string& host,
+                                                       const session::SessionGroup& sessions,
+                                                       const CancelToken& cancel);
   StatusOr<net::HttpRequest> MakeRequest(const net::Url& url, const session::SessionGroup& sessions,
                                          const CancelToken& cancel);
   // What the URL gave before, if the server says that it still does.

@@ -8,6 +8,11 @@ namespace {
 
 constexpr uint64_t kMaxConfig = 16 << 20;
 
+std::string SeenKey(const registry::ImageReference& reference, const Digest& manifest) {
+  return absl::StrCat("manifest ", manifest.hex(), " ", reference.host(), "/",
+                      reference.repository());
+}
+
 }  // namespace
 
 StatusOr<std::optional<registry::Descriptor>> ImageResolver::FindHeld(
@@ -22,24 +27,40 @@ StatusOr<std::optional<registry::Descriptor>> ImageResolver::FindHeld(
       .media_type = image->media_type, .digest = image->digest, .size = image->size};
 }
 
-StatusOr<registry::Descriptor> ImageResolver::Locate(const registry::ImageReference& reference,
-                                                     const std::string& mode,
-                                                     const registry::Access& access) {
+StatusOr<bool> ImageResolver::SeenIn(const registry::ImageReference& reference,
+                                     const Digest& manifest) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> seen,
+                   database_.Get(blob::Table::kSources, SeenKey(reference, manifest)));
+  return seen.has_value();
+}
+
+Status ImageResolver::RememberSeen(const registry::ImageReference& reference,
+                                   const Digest& manifest) {
+  ASSIGN_OR_RETURN(const bool known, SeenIn(reference, manifest));
+  return known ? absl::OkStatus()
+               : database_.Put(blob::Table::kSources, SeenKey(reference, manifest), "");
+}
+
+StatusOr<ImageResolver::Located> ImageResolver::Locate(const registry::ImageReference& reference,
+                                                       const std::string& mode,
+                                                       const registry::Access& access) {
   ASSIGN_OR_RETURN(const std::optional<registry::Descriptor> held, FindHeld(reference));
   if (mode == "local" && held.has_value()) {
-    return *held;
+    return Located{.descriptor = *held};
   }
   if (reference.digest().has_value()) {
     ASSIGN_OR_RETURN(const bool stored, blobs_.Contains(*reference.digest()));
-    if (stored) {
-      return registry::Descriptor{.digest = *reference.digest()};
+    ASSIGN_OR_RETURN(const bool seen, SeenIn(reference, *reference.digest()));
+    if (stored && seen) {
+      return Located{.descriptor = {.digest = *reference.digest()}, .in_repository = true};
     }
   }
   auto resolved = registry_.Resolve(reference, access);
   if (!resolved.ok() && held.has_value() && !absl::IsCancelled(resolved.status())) {
-    return *held;
+    return Located{.descriptor = *held};
   }
-  return resolved;
+  RETURN_IF_ERROR(resolved.status());
+  return Located{.descriptor = *resolved, .in_repository = true};
 }
 
 StatusOr<std::string> ImageResolver::LoadManifest(const registry::ImageReference& repository,
@@ -74,7 +95,8 @@ StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
   ASSIGN_OR_RETURN(const registry::ImageReference parsed,
                    registry::ImageReference::Parse(reference));
   const std::string context = parsed.ToString();
-  ASSIGN_OR_RETURN_IN(const registry::Descriptor top, Locate(parsed, mode, access), context);
+  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), context);
+  const registry::Descriptor& top = located.descriptor;
   ASSIGN_OR_RETURN_IN(std::string text, LoadManifest(parsed, top, access), context);
   registry::Descriptor chosen = top;
   ASSIGN_OR_RETURN_IN(const bool index, registry::IsIndexDocument(top.media_type, text), context);
@@ -94,6 +116,10 @@ StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
   RETURN_IF_ERROR(ledger_.Add({.identity = absl::StrCat("resolved:", chosen.digest.hex()),
                                .description = "image config of " + parsed.Familiar(),
                                .blobs = {top.digest, chosen.digest, manifest.config.digest}}));
+  if (located.in_repository) {
+    RETURN_IF_ERROR(RememberSeen(parsed, top.digest));
+    RETURN_IF_ERROR(RememberSeen(parsed, chosen.digest));
+  }
   return ResolvedImage{.reference = parsed.WithDigest(top.digest),
                        .top = top.digest,
                        .manifest = chosen,

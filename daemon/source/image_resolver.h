@@ -2,7 +2,8 @@
 //
 // Asks the registry (mirrors first), or the daemon's own image store: first when the mode is
 // "local", else when the registry cannot say. Manifests and configs are kept in the blob store, so
-// that an image pinned by digest is resolved without the network.
+// that an image pinned by digest is resolved without the network: but only by the name of a
+// repository that was seen to have it, as a digest alone must not open what is private elsewhere.
 //
 // Thread-safe. All references outlive it.
 #pragma once
@@ -30,8 +31,8 @@ struct ResolvedImage {
 class ImageResolver {
  public:
   ImageResolver(registry::RegistryClient& registry, gc::ImageStore& images, blob::BlobStore& blobs,
-                gc::Ledger& ledger)
-      : registry_(registry), images_(images), blobs_(blobs), ledger_(ledger) {}
+                blob::Database& database, gc::Ledger& ledger)
+      : registry_(registry), images_(images), blobs_(blobs), database_(database), ledger_(ledger) {}
 
   // `mode` is "default", "pull" or "local". kNotFound when there is no such image, or none for
   // `platform`.
@@ -41,9 +42,17 @@ class ImageResolver {
  private:
   // What the daemon's own image store has under that name.
   StatusOr<std::optional<registry::Descriptor>> FindHeld(const registry::ImageReference& reference);
+  // Whether the repository of `reference` was seen to have `manifest`.
+  StatusOr<bool> SeenIn(const registry::ImageReference& reference, const Digest& manifest);
+  Status RememberSeen(const registry::ImageReference& reference, const Digest& manifest);
+
+  struct Located {
+    registry::Descriptor descriptor;
+    bool in_repository = false;  // rather than only among the daemon's own images
+  };
   // What `reference` names, without looking inside.
-  StatusOr<registry::Descriptor> Locate(const registry::ImageReference& reference,
-                                        const std::string& mode, const registry::Access& access);
+  StatusOr<Located> Locate(const registry::ImageReference& reference, const std::string& mode,
+                           const registry::Access& access);
   StatusOr<std::string> LoadManifest(const registry::ImageReference& repository,
                                      const registry::Descriptor& descriptor,
                                      const registry::Access& access);
@@ -54,6 +63,7 @@ class ImageResolver {
   registry::RegistryClient& registry_;
   gc::ImageStore& images_;
   blob::BlobStore& blobs_;
+  blob::Database& database_;
   gc::Ledger& ledger_;
 };
 

@@ -84,6 +84,8 @@ StatusOr<std::unique_ptr<solver::Op>> ImageSource::Create(const pb::Op& op,
         return absl::InvalidArgumentError(absl::StrCat("invalid image resolve mode: ", value));
       }
       attributes.mode = value;
+    } else if (key == "image.checksum") {
+      ASSIGN_OR_RETURN(attributes.checksum, Digest::Parse(value));
     } else if (key == "image.layerlimit") {
       if (!absl::SimpleAtoi(value, &attributes.layer_limit) || attributes.layer_limit == 0) {
         return absl::InvalidArgumentError(absl::StrCat("invalid layer limit ", value));
@@ -100,6 +102,11 @@ StatusOr<solver::Prepared> ImageSource::Prepare(solver::OpContext& context) {
                                attributes_.reference, attributes_.platform, attributes_.mode,
                                {.credentials = credentials, .cancel = context.cancel}));
   line.Done();
+  if (attributes_.checksum.has_value() && *attributes_.checksum != image_->top) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("image digest ", image_->top.ToString(), " for ", attributes_.reference,
+                     " does not match expected checksum ", attributes_.checksum->ToString()));
+  }
   solver::Prepared prepared;
   prepared.key.emplace("image 1");
   prepared.key->Add("manifest", image_->manifest.digest);

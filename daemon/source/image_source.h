@@ -47,7 +47,8 @@ class ImageSource final : public solver::Op {
     std::string reference;
     Platform platform;
     std::string mode = "default";
-    size_t layer_limit = 0;  // 0: all of them
+    std::optional<Digest> checksum;  // that the reference must name
+    size_t layer_limit = 0;          // 0: all of them
   };
 
   ImageSource(Attributes attributes, ImageSourceStores stores)

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "daemon/session/file_sync.h"
 #include "daemon/source/context_receiver.h"
+#include "daemon/source/metadata_receiver.h"
 #include "proto/ops.pb.h"
 
 namespace cairn::source {
@@ -30,6 +31,15 @@ StatusOr<std::vector<std::string>> ParseList(const std::string& attribute,
         absl::StrCat("attribute ", attribute, ": \"", text, "\" is no list of strings"));
   }
   return strings;
+}
+
+StatusOr<bool> ParseBool(const std::string& attribute, const std::string& value) {
+  bool parsed = false;
+  if (!absl::SimpleAtob(value, &parsed)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("invalid value for ", attribute, " \"", value, "\""));
+  }
+  return parsed;
 }
 
 // TreeRef as bytes in kContexts: digest, content, then the two sizes in decimal.
@@ -104,8 +114,10 @@ StatusOr<std::unique_ptr<solver::Op>> LocalSource::Create(const pb::SourceOp& op
       ASSIGN_OR_RETURN(attributes.follow, ParseList(key, value));
     } else if (key == "local.differ") {
       attributes.compare = value != "none";
-    } else if (key == "local.metadatatransfer" && value == "true") {
-      return absl::UnimplementedError("local.metadatatransfer is not offered by this daemon");
+    } else if (key == "local.metadatatransfer") {
+      ASSIGN_OR_RETURN(attributes.metadata_only, ParseBool(key, value));
+    } else if (key == "local.metadatatransferexclude") {
+      ASSIGN_OR_RETURN(attributes.excepted, ParseList(key, value));
     }
   }
   return std::unique_ptr<solver::Op>(new LocalSource(std::move(attributes), stores));
@@ -131,8 +143,9 @@ StatusOr<solver::Prepared> LocalSource::Prepare(solver::OpContext& context) {
 
 StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
                                              solver::OpContext& context) {
-  const std::string key = absl::StrCat(attributes_.name, ":", attributes_.shared_key_hint, ":",
-                                       session.info().shared_key);
+  const std::string key =
+      absl::StrCat(attributes_.name, ":", attributes_.shared_key_hint, ":",
+                   session.info().shared_key, attributes_.metadata_only ? ":metadata" : "");
   const std::string record = "context:" + key;
   ContextReceiver receiver(stores_.chains.trees());
   ASSIGN_OR_RETURN(auto before, stores_.database.Get(blob::Table::kContexts, key));
@@ -146,6 +159,10 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
       receiver.CompareWith(*previous);
     }
   }
+  ASSIGN_OR_RETURN(PatternMatcher excepted, PatternMatcher::Create(attributes_.excepted));
+  MetadataReceiver descriptions(stores_.chains.trees(), receiver, std::move(excepted));
+  session::FileSyncSink& sink =
+      attributes_.metadata_only ? static_cast<session::FileSyncSink&>(descriptions) : receiver;
   TransferProgress progress(context.reporter, attributes_.name);
   ASSIGN_OR_RETURN(
       const session::FileSyncResult result,
@@ -154,9 +171,11 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
                              .include_patterns = attributes_.include,
                              .exclude_patterns = attributes_.exclude,
                              .follow_paths = attributes_.follow,
+                             .metadata_only = attributes_.metadata_only,
                              .on_progress = [&](uint64_t bytes) { progress.Update(bytes); }},
-                            receiver, context.cancel));
-  ASSIGN_OR_RETURN(const tree::TreeRef tree, receiver.Finish());
+                            sink, context.cancel));
+  ASSIGN_OR_RETURN(const tree::TreeRef tree,
+                   attributes_.metadata_only ? descriptions.Finish() : receiver.Finish());
   progress.Report(result.bytes, true);
   if (!previous.has_value() || !(*previous == tree)) {
     // With its record or not at all: a row whose files nobody owns would name what is swept.

@@ -51,6 +51,9 @@ class LocalSource final : public solver::Op {
     std::vector<std::string> exclude;
     std::vector<std::string> follow;
     bool compare = true;  // local.differ=none asks for every file
+    // Only descriptions of files, and the content of those excepted.
+    bool metadata_only = false;
+    std::vector<std::string> excepted;
   };
 
   LocalSource(Attributes attributes, LocalSourceStores stores)

@@ -22,7 +22,8 @@ Status UnknownScheme(const std::string& identifier) {
 
 SourceFactory::SourceFactory(SourceStores stores)
     : stores_(stores),
-      resolver_(stores.registry, stores.images, stores.chains.trees().blobs(), stores.ledger) {}
+      resolver_(stores.registry, stores.images, stores.chains.trees().blobs(), stores.database,
+                stores.ledger) {}
 
 StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& vertex) {
   const pb::SourceOp& source = vertex.op->source();
@@ -72,13 +73,13 @@ StatusOr<solver::ImageConfig> SourceFactory::ResolveImageConfig(
 
 StatusOr<solver::SourceMeta> SourceFactory::ResolveSourceMeta(
     const solver::ResolveSourceRequest& request, const session::SessionGroup& sessions,
-    const CancelToken& cancel) {
+    solver::BuildMemory& build, const CancelToken& cancel) {
   solver::SourceMeta meta{.source = request.source};
   const std::string& identifier = request.source.identifier();
   const std::string scheme = SchemeOf(identifier);
   if (scheme == "http" || scheme == "https") {
     ASSIGN_OR_RETURN(const auto http, HttpSource::Create(request.source, HttpStores()));
-    ASSIGN_OR_RETURN(HttpFile file, http->Resolve(sessions, cancel));
+    ASSIGN_OR_RETURN(HttpFile file, http->Resolve(sessions, build, cancel));
     meta.http = solver::SourceMeta::Http{
         .checksum = file.digest, .filename = std::move(file.name), .last_modified = file.modified};
     return meta;

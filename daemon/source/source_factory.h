@@ -41,6 +41,7 @@ class SourceFactory {
   // What a source is now: its identifier pinned, and an image's config.
   StatusOr<solver::SourceMeta> ResolveSourceMeta(const solver::ResolveSourceRequest& request,
                                                  const session::SessionGroup& sessions,
+                                                 solver::BuildMemory& build,
                                                  const CancelToken& cancel);
 
  private:

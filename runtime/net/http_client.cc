@@ -95,11 +95,18 @@ Status StatusOfCurl(CURLcode code, const char* detail) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return absl::InvalidArgumentError(text);
+    case CURLE_BAD_CONTENT_ENCODING:
+      return absl::UnimplementedError(text);
     case CURLE_OUT_OF_MEMORY:
       return absl::ResourceExhaustedError(text);
     default:
       return absl::UnavailableError(text);
   }
+}
+
+bool AcceptsGzip(const HttpRequest& request) {
+  const std::string* accepted = FindHeader(request.headers, "Accept-Encoding");
+  return accepted != nullptr && *accepted == "gzip";
 }
 
 }  // namespace
@@ -231,6 +238,9 @@ class HttpClient::Transfer {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Transfer::OnConnected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
+    if (AcceptsGzip(request_)) {
+      curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    }
     SetMethod(easy);
     SetHeaders(easy);
     return SetTls(easy);

@@ -5,7 +5,9 @@
 // elsewhere to a loopback or link-local address is refused after the name was resolved, so that a
 // server cannot make the daemon ask its own host's services. Only http and https are spoken.
 // Certificates are checked on every connection. Proxies come from the environment (http_proxy,
-// https_proxy, no_proxy). Content-Encoding is not decoded.
+// https_proxy, no_proxy). A body comes unpacked that is gzip because the request said
+// "Accept-Encoding: gzip"; with that, a body of another Content-Encoding is kUnimplemented, without
+// it none is decoded.
 //
 // Thread-safe; a request occupies the calling thread. Cancelling ends it at once.
 #pragma once
