@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/control/attestation_reader.h"
 #include "daemon/control/errors.h"
+#include "daemon/control/platform_check.h"
 #include "daemon/session/session_exporter.h"
 #include "runtime/base/thread_pool.h"
 
@@ -200,6 +201,10 @@ class BuildRunner::Build {
   }
 
   Status Export(const exporter::SolvedResult& solved) {
+    warnings_ = CheckPlatforms(request_.frontend_attributes, solved);
+    if (exports_.empty() && !warnings_.empty()) {
+      RETURN_IF_ERROR(ReportWarnings());
+    }
     exporter_responses_.resize(exports_.size());
     std::vector<std::function<Status()>> tasks;
     for (size_t i = 0; i < exports_.size(); ++i) {
@@ -214,12 +219,33 @@ class BuildRunner::Build {
     return absl::OkStatus();
   }
 
+  // Warnings about the result belong to the first exporter; without one, to a vertex of their own.
+  Status ReportWarnings() {
+    const Digest vertex = Digest::Of(absl::StrCat(request_.ref, "-verify"));
+    return job_.RunVertex(vertex, "Verifying build result",
+                          [this, &vertex](solver::VertexReporter& reporter) -> Status {
+                            Warn(vertex, reporter);
+                            return absl::OkStatus();
+                          });
+  }
+
+  void Warn(const Digest& vertex, solver::VertexReporter& reporter) const {
+    for (const std::string& text : warnings_) {
+      solver::WarningEvent warning{.vertex = vertex};
+      warning.short_text = text;
+      reporter.Warn(std::move(warning));
+    }
+  }
+
   Status ExportOne(size_t index, const exporter::SolvedResult& solved,
                    std::map<std::string, std::string>* response) {
     const Digest vertex = Digest::Of(absl::StrCat(request_.session_id, "-export-", index));
     return job_.RunVertex(
         vertex, exports_[index]->name(),
-        [this, index, &solved, response](solver::VertexReporter& reporter) -> Status {
+        [this, index, &vertex, &solved, response](solver::VertexReporter& reporter) -> Status {
+          if (index == 0) {
+            Warn(vertex, reporter);
+          }
           exporter::ExportContext context{static_cast<int>(index),
                                           request_.session_id,
                                           job_.sessions(),
@@ -244,6 +270,7 @@ class BuildRunner::Build {
   solver::Job& job_;
   BuildBridge bridge_;
   std::vector<std::unique_ptr<exporter::Export>> exports_;
+  std::vector<std::string> warnings_;          // about the result
   std::shared_ptr<session::Session> session_;  // set when it adds exporters
   std::vector<std::map<std::string, std::string>> exporter_responses_;
   std::map<std::string, std::string> response_;

@@ -11,9 +11,20 @@
 namespace cairn::control {
 namespace {
 
+// A detail travels in a header field of the answer.
+constexpr size_t kMaxDefinitionBytes = 64 << 10;
+
 void AddSource(Status& status, errdefs::Source source) {
-  // The graph that the file was read from is of no use to a client and can be large.
-  source.mutable_info()->clear_definition();
+  pb::SourceInfo& info = *source.mutable_info();
+  if (info.has_definition() && info.definition().ByteSizeLong() > kMaxDefinitionBytes) {
+    info.clear_definition();
+  }
+  if (info.has_definition()) {
+    // Its numbers of 64 bits would become JSON that clients do not read.
+    for (auto& entry : *info.mutable_definition()->mutable_metadata()) {
+      entry.second.clear_linux_resources();
+    }
+  }
   session::AddErrorDetail(status, source);
 }
 

@@ -69,10 +69,6 @@ StatusOr<ImageOptions> ImageOptions::TakeFrom(std::map<std::string, std::string>
     ASSIGN_OR_RETURN(const bool known, SetAttribute(it->first, it->second, options, artifact));
     it = known ? attributes.erase(it) : std::next(it);
   }
-  if (!options.oci_types && options.compression == layer::Compression::kZstd) {
-    return absl::InvalidArgumentError(
-        "exporter option \"compression=zstd\" conflicts with \"oci-mediatypes=false\"");
-  }
   if (!options.oci_types && artifact.value_or(false)) {
     return absl::InvalidArgumentError(
         "exporter option \"oci-artifact=true\" conflicts with \"oci-mediatypes=false\"");

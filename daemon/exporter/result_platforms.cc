@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cache/registry/manifest.h"
@@ -26,8 +27,12 @@ Status Bad(string_view what) {
 StatusOr<std::vector<ResultPlatform>> ParseList(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   std::vector<ResultPlatform> platforms;
-  if (!json.is_object() || !json.contains("Platforms") || !json["Platforms"].is_array()) {
-    return Bad("no list");
+  if (json.is_discarded()) {
+    return Bad("it is no JSON");
+  }
+  if (!json.is_object() || !json.contains("Platforms") || !json["Platforms"].is_array() ||
+      json["Platforms"].empty()) {
+    return absl::InvalidArgumentError("invalid empty platforms index for exporter");
   }
   for (const nlohmann::json& item : json["Platforms"]) {
     if (!item.is_object() || !item.contains("Platform") || !item["Platform"].is_object()) {
@@ -39,9 +44,12 @@ StatusOr<std::vector<ResultPlatform>> ParseList(const std::string& text) {
                                  .architecture = TextOf(value, "architecture"),
                                  .variant = TextOf(value, "variant"),
                                  .os_version = TextOf(value, "os.version")};
-    if (platform.id.empty() || platform.platform.os.empty() ||
-        platform.platform.architecture.empty()) {
-      return Bad("an empty entry");
+    if (platform.id.empty()) {
+      return absl::InvalidArgumentError("invalid empty platform key for exporter");
+    }
+    if (platform.platform.os.empty() || platform.platform.architecture.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("invalid platform value for ", platform.id, ": no os or architecture"));
     }
     if (value.contains("os.features") && value["os.features"].is_array()) {
       for (const nlohmann::json& feature : value["os.features"]) {
@@ -53,9 +61,6 @@ StatusOr<std::vector<ResultPlatform>> ParseList(const std::string& text) {
     platform.platform = platform.platform.Normalized();
     platforms.push_back(std::move(platform));
   }
-  if (platforms.empty()) {
-    return Bad("an empty list");
-  }
   return platforms;
 }
 
@@ -65,6 +70,9 @@ StatusOr<std::vector<ResultPlatform>> FromConfig(
   Platform platform = Platform::Host();
   const auto config = metadata.find(kConfigKey);
   if (config != metadata.end() && !config->second.empty()) {
+    if (absl::StripAsciiWhitespace(config->second) == "null") {
+      return absl::InvalidArgumentError("invalid null image config for export");
+    }
     ASSIGN_OR_RETURN(const registry::ImageConfigInfo info,
                      registry::ParseImageConfig(config->second));
     if (info.platform.os.empty() != info.platform.architecture.empty()) {

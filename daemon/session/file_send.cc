@@ -219,14 +219,14 @@ class StreamUpload::Stream {
   }
 
   Status Finish() {
-    if (finished_) {
-      return absl::FailedPreconditionError("upload to the client was finished before");
+    if (!finished_) {
+      finished_ = true;
+      stream_->WritesDone();
+      while (stream_->Read(&message_)) {
+      }
+      outcome_ = call_.Finish(stream_->Finish());
     }
-    finished_ = true;
-    stream_->WritesDone();
-    while (stream_->Read(&message_)) {
-    }
-    return call_.Finish(stream_->Finish());
+    return outcome_;
   }
 
  private:
@@ -236,6 +236,7 @@ class StreamUpload::Stream {
   std::unique_ptr<ByteMessageStream> stream_;
   BytesMessage message_;
   bool finished_ = false;
+  Status outcome_;  // once finished
 };
 
 StatusOr<std::unique_ptr<StreamUpload>> StreamUpload::Open(std::shared_ptr<Session> session,

@@ -13,7 +13,7 @@ using testing::StatusIs;
 TEST(ErrorsTest, BuildDetailsBecomeTheJsonThatClientsPrint) {
   errdefs::Source source;
   source.mutable_info()->set_filename("Dockerfile");
-  source.mutable_info()->mutable_definition()->add_def("large");
+  source.mutable_info()->mutable_definition()->add_def("op");
   Status status = llb::WithSource(absl::UnknownError("failed"), source);
   status = llb::WithVertex(status, Digest::Of("v"));
   status = llb::WithExitCode(status, 3);
@@ -22,9 +22,22 @@ TEST(ErrorsTest, BuildDetailsBecomeTheJsonThatClientsPrint) {
 
   ASSERT_EQ(wire.details_size(), 3);
   EXPECT_EQ(wire.details(0).type_url(), "github.com/moby/buildkit/errdefs.Source+json");
-  EXPECT_EQ(wire.details(0).value(), R"({"info":{"filename":"Dockerfile"}})");
+  EXPECT_EQ(wire.details(0).value(),
+            R"({"info":{"filename":"Dockerfile","definition":{"def":["b3A="]}}})");
   EXPECT_EQ(wire.details(1).type_url(), "github.com/moby/buildkit/errdefs.Vertex+json");
   EXPECT_EQ(wire.details(2).value(), R"({"Code":3})");
+}
+
+TEST(ErrorsTest, ALargeGraphStaysHere) {
+  errdefs::Source source;
+  source.mutable_info()->set_filename("Dockerfile");
+  source.mutable_info()->mutable_definition()->add_def(std::string(100'000, 'x'));
+
+  const google::rpc::Status wire =
+      EncodeRpcStatus(llb::WithSource(absl::UnknownError("failed"), source));
+
+  ASSERT_EQ(wire.details_size(), 1);
+  EXPECT_EQ(wire.details(0).value(), R"({"info":{"filename":"Dockerfile"}})");
 }
 
 TEST(ErrorsTest, DetailsOfAFrontendPassThrough) {

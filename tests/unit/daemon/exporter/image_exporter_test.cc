@@ -120,6 +120,25 @@ TEST_F(ImageExporterTest, MissingMappingIsAnError) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("missing platforms mapping")));
 }
 
+TEST_F(ImageExporterTest, BadDescriptionsOfTheResultAreNamed) {
+  for (const auto& [list, message] : std::map<std::string, std::string>{
+           {"null", "invalid empty platforms index for exporter"},
+           {R"({"Platforms":[{"ID":"","Platform":{}}]})",
+            "invalid empty platform key for exporter"},
+           {R"({"Platforms":[{"ID":"x","Platform":{}}]})", "invalid platform value for x"}}) {
+    SolvedResult result = TwoPlatforms();
+    result.metadata["refs.platforms"] = list;
+    EXPECT_THAT(Export("image", {}, result),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  }
+  SolvedResult result;
+  result.single.emplace(std::nullopt);
+  result.metadata["containerimage.config"] = "null";
+  EXPECT_THAT(Export("image", {}, result),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("invalid null image config for export")));
+}
+
 TEST_F(ImageExporterTest, PushesToARegistry) {
   auto started = cairn::testing::LocalRegistry::Start();
   if (!started.ok()) {
