@@ -88,6 +88,37 @@ StatusOr<bool> IsStored(tree::TreeStore& trees, const Applied& applied) {
   return true;
 }
 
+// Whether `delta` has a directory that hides all below it.
+StatusOr<bool> HasOpaque(tree::TreeStore& trees, const tree::TreeRef& delta) {
+  if (!delta.Has(tree::TreeRef::kHasWhiteouts)) {
+    return false;
+  }
+  ASSIGN_OR_RETURN(const auto root, trees.Load(delta.digest));
+  bool found = root->opaque;
+  RETURN_IF_ERROR(tree::Walk(trees, delta,
+                             [&found](const std::string&, const tree::Entry&,
+                                      const tree::Directory* directory) -> StatusOr<tree::Visit> {
+                               found = found || (directory != nullptr && directory->opaque);
+                               return found ? tree::Visit::kStop : tree::Visit::kContinue;
+                             }));
+  return found;
+}
+
+// What the layer `index` of `chain` changes, naming each entry that it removes: on other layers it
+// must not hide what it never saw.
+StatusOr<Layer> WithoutOpaque(ChainStore& chains, const Chain& chain, size_t index) {
+  const auto end = chain.layers.begin() + static_cast<ptrdiff_t>(index);
+  Chain prefix{{chain.layers.begin(), end}, chain.content};
+  ASSIGN_OR_RETURN(const tree::TreeRef before, chains.TreeOf(prefix));
+  prefix.layers.push_back(chain.layers[index]);
+  ASSIGN_OR_RETURN(const tree::TreeRef after, chains.TreeOf(prefix));
+  ASSIGN_OR_RETURN(std::optional<tree::TreeRef> delta, tree::Diff(chains.trees(), before, after));
+  if (!delta) {
+    ASSIGN_OR_RETURN(delta, chains.trees().Empty());
+  }
+  return Layer{*std::move(delta), std::nullopt};
+}
+
 }  // namespace
 
 StatusOr<Chain> ChainStore::Scratch() {
@@ -206,7 +237,12 @@ StatusOr<Chain> ChainStore::Difference(const Chain& lower, const Chain& upper) {
   }
   if (common == lower.layers.size()) {
     for (; common < upper.layers.size(); ++common) {
-      ASSIGN_OR_RETURN(difference, Append(difference, upper.layers[common]));
+      Layer layer = upper.layers[common];
+      ASSIGN_OR_RETURN(const bool opaque, HasOpaque(trees_, layer.delta));
+      if (opaque && !lower.layers.empty()) {
+        ASSIGN_OR_RETURN(layer, WithoutOpaque(*this, upper, common));
+      }
+      ASSIGN_OR_RETURN(difference, Append(difference, std::move(layer)));
     }
     return difference;
   }

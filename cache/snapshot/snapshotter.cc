@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -109,7 +110,13 @@ class OverlaySnapshotter final : public Snapshotter {
     const std::unique_ptr<blob::Hold> hold = trees_.blobs().NewHold();
     ASSIGN_OR_RETURN(const std::vector<Part> parts, PartsOf(chain));
     auto mountable = std::make_unique<HeldMountable>();
+    std::set<Digest> stacked;
     for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+      // overlayfs takes no directory twice (ELOOP). A merge can bring a layer again: the upper one
+      // decides all that the lower one would.
+      if (!stacked.insert(part->tree).second) {
+        continue;
+      }
       ASSIGN_OR_RETURN_IN(std::unique_ptr<SnapshotTable::Held> held,
                           table_->Acquire(part->tree, cancel,
                                           [&](int directory_fd) {

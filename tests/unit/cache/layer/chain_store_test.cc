@@ -106,6 +106,24 @@ TEST_F(ChainStoreTest, DifferenceOfAnExtensionIsItsLastLayers) {
   EXPECT_THAT(Lines(*chains_.Merge({base, difference})), ElementsAre("b=2"));
 }
 
+TEST_F(ChainStoreTest, DifferenceRemovesOnlyWhatItSaw) {
+  const Chain base = Append(scratch_, {"d/a=1", "d/sub/b=1"});
+  tree::Directory replaced = **stores_.trees().Load(MakeTree(stores_, {"new=2"}).digest);
+  replaced.opaque = true;
+  tree::Entry entry{.name = "d", .type = tree::Entry::Type::kDirectory};
+  entry.directory = *stores_.trees().Store(replaced);
+  tree::Directory root;
+  root.entries.push_back(entry);
+  const Chain top = *chains_.Append(base, {*stores_.trees().Store(root), std::nullopt});
+  ASSERT_THAT(Lines(top), ElementsAre("d/", "d/new=2"));
+
+  ASSERT_OK_AND_ASSIGN(const Chain difference, chains_.Difference(base, top));
+
+  const Chain other = Append(base, {"d/other=3", "d/sub/other=3"});
+  EXPECT_THAT(Lines(*chains_.Merge({other, difference})),
+              ElementsAre("d/", "d/new=2", "d/other=3"));
+}
+
 TEST_F(ChainStoreTest, DifferenceOfStrangersIsOneLayer) {
   const Chain lower = Append(scratch_, {"a=1", "same=0"});
   const Chain upper = Append(scratch_, {"b=2", "same=0"});

@@ -35,6 +35,14 @@ TEST_F(MountTest, UpperLayersComeFirst) {
   EXPECT_THAT((*snapshots_->Mount(chain, {}))->lower_directories(), SizeIs(3));
 }
 
+TEST_F(MountTest, ALayerThatComesTwiceIsStackedOnce) {
+  const layer::Chain a = Stack({{"a=1", "d/x=1"}});
+  const layer::Chain b = Stack({{"b=1", "d/x-", "d/y=1"}});
+  const layer::Chain twice = *chains_.Merge({a, b, a, b});
+  ExpectShowsItsTree(twice);
+  EXPECT_THAT((*snapshots_->Mount(twice, {}))->lower_directories(), SizeIs(2));
+}
+
 TEST_F(MountTest, OpaqueRootHidesAllBelow) {
   tree::Directory root;
   root.metadata = tree::DefaultDirectoryMetadata();
