@@ -5,6 +5,7 @@
 #include "daemon/llb/graph.h"
 #include "daemon/solver/scheduler.h"
 #include "daemon/solver/vertex_progress.h"
+#include "runtime/base/random_id.h"
 
 namespace cairn::solver {
 namespace {
@@ -71,6 +72,15 @@ Status BuildState::RunVertex(const Digest& digest, const std::string& name,
   const Status status = work(progress);
   progress.Finish(absl::IsCancelled(status) ? "context canceled" : std::string(status.message()));
   return status;
+}
+
+std::string BuildState::Keep(const std::vector<std::shared_ptr<BuildState>>& builds,
+                             const RefPtr& state) {
+  const std::string id = RandomId();
+  for (const auto& build : builds) {
+    build->memory().Keep(id, state);
+  }
+  return id;
 }
 
 void BuildState::End() {

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/solver/solver.h"
 
@@ -29,6 +30,10 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   BuildMemory& memory() override { return memory_; }
   CancelToken cancel() const override { return cancel_.token(); }
   void Cancel(string_view reason) override { cancel_.Cancel(reason); }
+
+  // Keeps `state` for all of `builds`; returns its id.
+  static std::string Keep(const std::vector<std::shared_ptr<BuildState>>& builds,
+                          const RefPtr& state);
 
   // Cancels, lets go of all steps and closes the progress. Called once, by the Job's owner.
   void End();

@@ -4,11 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/llb/errors.h"
-#include "daemon/solver/solved_ref.h"
 #include "daemon/solver/vertex_errors.h"
 #include "proto/ops.pb.h"
-#include "runtime/base/random_id.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::solver {
@@ -34,29 +31,7 @@ struct Scheduler::Attempt {
             .entitlements = entitlements,
             .lease = *step.lease,
             .job = *build,
-            .keep = [this](const RefPtr& state) { return Keep(state); }};
-  }
-
-  std::string Keep(const RefPtr& state) {
-    const std::string id = RandomId();
-    for (const auto& wanting : builds) {
-      wanting->memory().Keep(id, state);
-    }
-    return id;
-  }
-
-  // `status` of a key that could not be computed, with the input that it failed for.
-  Status WithCacheInput(const Status& status, const Step& step) {
-    std::optional<errdefs::Solve> solve = llb::SolveOf(status);
-    if (!solve.has_value() || !solve->has_cache() || solve->cache().index() < 0 ||
-        solve->cache().index() >= static_cast<int64_t>(step.input_chains.size())) {
-      return status;
-    }
-    *solve->mutable_op() = *step.vertex->op;
-    *solve->mutable_description() = step.vertex->metadata->description();
-    solve->add_inputids(
-        Keep(MakeSolvedRef(step.input_chains[static_cast<size_t>(solve->cache().index())])));
-    return llb::WithSolve(status, *solve);
+            .keep = [this](const RefPtr& state) { return BuildState::Keep(builds, state); }};
   }
 };
 
@@ -414,7 +389,8 @@ void Scheduler::DoComputeKey(Step& step) {
     auto key = std::make_shared<StatusOr<StepKey>>(
         options_.runner.ComputeKey(*step.prepared, step.input_chains));
     if (!key->ok()) {
-      *key = attempt->WithCacheInput(key->status(), step);
+      *key = WithKeyInput(key->status(), *step.vertex, step.input_chains,
+                          attempt->ContextFor(step).keep);
     }
     auto lost = FindLostInputs(step, key->status());
     Post([this, &step, key, lost] {

@@ -1,6 +1,7 @@
 #include "daemon/solver/vertex_errors.h"
 
 #include "daemon/llb/errors.h"
+#include "daemon/solver/solved_ref.h"
 
 namespace cairn::solver {
 namespace {
@@ -34,6 +35,23 @@ Status WithVertexDetails(Status status, const llb::Vertex& vertex) {
     status = llb::WithSource(std::move(status), SourceOf(location));
   }
   return llb::WithVertex(std::move(status), vertex.digest);
+}
+
+Status WithKeyInput(const Status& status, const llb::Vertex& vertex,
+                    const std::vector<layer::Chain>& inputs,
+                    const std::function<std::string(RefPtr)>& keep) {
+  std::optional<errdefs::Solve> solve = llb::SolveOf(status);
+  if (!solve.has_value() || !solve->has_cache()) {
+    return status;
+  }
+  const int64_t index = solve->cache().index();
+  if (index < 0 || index >= static_cast<int64_t>(inputs.size())) {
+    return status;
+  }
+  *solve->mutable_op() = *vertex.op;
+  *solve->mutable_description() = vertex.metadata->description();
+  solve->add_inputids(keep(MakeSolvedRef(inputs[static_cast<size_t>(index)])));
+  return llb::WithSolve(status, *solve);
 }
 
 }  // namespace cairn::solver
