@@ -149,6 +149,9 @@ TEST_F(FileOpTest, AFailedActionKeepsTheStatesBeforeIt) {
   failing.set_path("/notfound/foo");
   failing.set_data("data");
   AddAction(3).mutable_mkdir()->set_path("/never");
+  for (int i = 0; i < 3; ++i) {
+    op_.mutable_file()->mutable_actions(i)->set_output(-1);
+  }
 
   const auto result = Run({MakeChain({{"in", "I"}})});
 
