@@ -15,6 +15,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/thread_pool.h"
 #include "tests/e2e/fixture.h"
+#include "tests/e2e/leftovers.h"
 
 namespace cairn::e2e {
 namespace {

@@ -10,7 +10,7 @@ namespace {
 TEST(StatusTest, AnnotateKeepsCodeAndPayloads) {
   const Status annotated = Annotate(ErrnoStatus(ENOSPC, "write blob"), "pull layer");
   EXPECT_THAT(annotated, testing::StatusIs(absl::StatusCode::kResourceExhausted,
-                                           "pull layer: write blob: No space left on device"));
+                                           "pull layer: write blob: no space left on device"));
   EXPECT_EQ(ErrnoOf(annotated), ENOSPC);
 }
 
