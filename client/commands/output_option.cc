@@ -4,32 +4,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/fields.h"
 
 namespace cairn::client {
 namespace {
-
-// Splits one CSV record (RFC 4180).
-StatusOr<std::vector<std::string>> SplitCsv(const std::string& text) {
-  std::vector<std::string> fields = {""};
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-      fields.back() += '"';
-      ++i;
-    } else if (c == '"' && (quoted || fields.back().empty())) {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  if (quoted) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\": a quote is not closed"));
-  }
-  return fields;
-}
 
 std::string Take(std::map<std::string, std::string>& fields, const std::string& key) {
   const auto it = fields.find(key);
@@ -44,7 +22,8 @@ std::string Take(std::map<std::string, std::string>& fields, const std::string& 
 }  // namespace
 
 StatusOr<std::map<std::string, std::string>> ParseFields(const std::string& text) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> fields, SplitCsv(text));
+  ASSIGN_OR_RETURN_IN(const std::vector<std::string> fields, SplitFields(text),
+                      absl::StrCat("\"", text, "\""));
   std::map<std::string, std::string> parsed;
   for (const std::string& field : fields) {
     const size_t equals = field.find('=');

@@ -12,6 +12,7 @@
 #include "daemon/frontend/dockerfile/image_reference.h"
 #include "daemon/frontend/dockerfile/location.h"
 #include "daemon/frontend/dockerfile/text.h"
+#include "runtime/base/fields.h"
 
 namespace cairn::dockerfile {
 namespace {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/frontend/dockerfile/location.h"
 #include "daemon/frontend/dockerfile/text.h"
+#include "runtime/base/fields.h"
 
 namespace cairn::dockerfile {
 namespace {

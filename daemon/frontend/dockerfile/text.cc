@@ -207,49 +207,6 @@ StatusOr<int64_t> ParseMemorySize(string_view text) {
   return static_cast<int64_t>(value);
 }
 
-StatusOr<std::vector<std::string>> SplitFields(string_view text) {
-  std::vector<std::string> fields;
-  size_t i = 0;
-  while (true) {
-    std::string field;
-    if (i < text.size() && text[i] == '"') {
-      ++i;
-      while (true) {
-        if (i >= text.size()) {
-          return Error(absl::StrCat("parse error on line 1, column ", i + 1,
-                                    ": extraneous or missing \" in quoted-field"));
-        }
-        if (text[i] != '"') {
-          field += text[i++];
-        } else if (i + 1 < text.size() && text[i + 1] == '"') {
-          field += '"';
-          i += 2;
-        } else {
-          ++i;
-          break;
-        }
-      }
-      if (i < text.size() && text[i] != ',') {
-        return Error(absl::StrCat("parse error on line 1, column ", i,
-                                  ": extraneous or missing \" in quoted-field"));
-      }
-    } else {
-      while (i < text.size() && text[i] != ',') {
-        if (text[i] == '"') {
-          return Error(absl::StrCat("parse error on line 1, column ", i + 1,
-                                    ": bare \" in non-quoted-field"));
-        }
-        field += text[i++];
-      }
-    }
-    fields.push_back(std::move(field));
-    if (i >= text.size()) {
-      return fields;
-    }
-    ++i;  // the comma
-  }
-}
-
 std::string Suggest(string_view value, const std::vector<std::string>& options,
                     bool case_sensitive) {
   const std::string wanted = case_sensitive ? std::string(value) : absl::AsciiStrToLower(value);

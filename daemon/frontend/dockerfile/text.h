@@ -33,10 +33,6 @@ StatusOr<absl::Duration> ParseDuration(string_view text);
 // Bytes in "64m", "1.5GiB", "100" (docker/go-units RAMInBytes: binary multiples, any case).
 StatusOr<int64_t> ParseMemorySize(string_view text);
 
-// The fields of one comma-separated record (RFC 4180 quotes). Texts of errors are those that
-// clients know.
-StatusOr<std::vector<std::string>> SplitFields(string_view text);
-
 // The option nearest to `value`, at most two edits away; "" when there is none or when `value` is
 // itself an option. Ignoring case, the answer takes the case of `value`.
 std::string Suggest(string_view value, const std::vector<std::string>& options,

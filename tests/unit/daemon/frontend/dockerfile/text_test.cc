@@ -37,13 +37,6 @@ TEST(TextTest, ParsesMemorySizes) {
   EXPECT_FALSE(ParseMemorySize("1x").ok());
 }
 
-TEST(TextTest, SplitsCommaSeparatedFields) {
-  EXPECT_THAT(SplitFields("a=1,\"b=2,3\",c"), IsOkAndHolds(ElementsAre("a=1", "b=2,3", "c")));
-  EXPECT_THAT(SplitFields("\"a\"\"b\""), IsOkAndHolds(ElementsAre("a\"b")));
-  EXPECT_FALSE(SplitFields("\"a").ok());
-  EXPECT_FALSE(SplitFields("a\"b").ok());
-}
-
 TEST(TextTest, SuggestsNearNames) {
   EXPECT_EQ(Suggest("bulid", {"base", "build"}, true), "build");
   EXPECT_EQ(Suggest("FNTRYPOINT", {"ENTRYPOINT", "RUN"}, false), "ENTRYPOINT");

@@ -1,0 +1,15 @@
+// Lists in one argument, as clients write them: "type=image,\"name=a,b\",push".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/base/status.h"
+
+namespace cairn {
+
+// The fields of one comma-separated record (RFC 4180 quotes). Errors are kUnknown with the texts
+// that users know from Go's encoding/csv, as BuildKit passes them on.
+StatusOr<std::vector<std::string>> SplitFields(string_view text);
+
+}  // namespace cairn
