@@ -80,19 +80,41 @@ StatusOr<LayerBlob> LayerExporter::Export(const Layer& layer, const LayerOptions
   }
   const std::string key = MemoryKey(layer.delta, options);
   ASSIGN_OR_RETURN(const KeyedLock::Guard guard, making_.Acquire(key, cancel));
-  ASSIGN_OR_RETURN(const auto memory, database_.Get(blob::Table::kLayers, key));
-  if (memory) {
-    std::optional<LayerBlob> known = DecodeMemory(*memory, options);
-    if (known) {
-      ASSIGN_OR_RETURN(const bool stored, trees_.blobs().Contains(known->digest));
-      if (stored) {
-        return *std::move(known);
-      }
-    }
+  ASSIGN_OR_RETURN(std::optional<LayerBlob> known, Recall(key, options));
+  if (known) {
+    return *std::move(known);
   }
   ASSIGN_OR_RETURN(LayerBlob made, Make(layer.delta, options, cancel));
   RETURN_IF_ERROR(database_.Put(blob::Table::kLayers, key, EncodeMemory(made)));
   return made;
+}
+
+StatusOr<std::optional<LayerBlob>> LayerExporter::Recall(const std::string& key,
+                                                         const LayerOptions& options) {
+  ASSIGN_OR_RETURN(const auto memory, database_.Get(blob::Table::kLayers, key));
+  std::optional<LayerBlob> known = memory ? DecodeMemory(*memory, options) : std::nullopt;
+  if (!known) {
+    return known;
+  }
+  ASSIGN_OR_RETURN(const bool stored, trees_.blobs().Contains(known->digest));
+  return stored ? known : std::nullopt;
+}
+
+std::optional<LayerBlob> LayerExporter::Find(const Layer& layer) {
+  if (layer.original) {
+    const OriginalBlob& original = *layer.original;
+    return LayerBlob{original.media_type, original.digest, original.size, original.diff_id,
+                     original.origin};
+  }
+  for (const Compression compression :
+       {Compression::kGzip, Compression::kZstd, Compression::kNone}) {
+    const LayerOptions options{.compression = compression};
+    const auto known = Recall(MemoryKey(layer.delta, options), options);
+    if (known.ok() && known->has_value()) {
+      return *known;
+    }
+  }
+  return std::nullopt;
 }
 
 StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerOptions& options,

@@ -57,10 +57,16 @@ class LayerExporter {
   StatusOr<LayerBlob> Export(const Layer& layer, const LayerOptions& options,
                              const CancelToken& cancel);
 
+  // The blob that `layer` came as, or was last made into (gzip before zstd before plain, at the
+  // default level); nullopt when it is not stored. Makes nothing.
+  std::optional<LayerBlob> Find(const Layer& layer);
+
   // Writes the whole of `tree` (no delta) as one plain tar: the tar exporter.
   Status WriteTar(const tree::TreeRef& tree, fs::ByteSink& sink, const CancelToken& cancel);
 
  private:
+  // What was made under `key`, if it is still stored.
+  StatusOr<std::optional<LayerBlob>> Recall(const std::string& key, const LayerOptions& options);
   StatusOr<LayerBlob> Make(const tree::TreeRef& delta, const LayerOptions& options,
                            const CancelToken& cancel);
 

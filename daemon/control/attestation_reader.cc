@@ -32,7 +32,8 @@ StatusOr<exporter::SolvedAttestation> ParseStatement(const std::string& name,
   }
   exporter::SolvedAttestation out;
   out.predicate_type = json["predicateType"].get<std::string>();
-  out.predicate = json["predicate"].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  out.predicate = [text = json["predicate"].dump(
+                       -1, ' ', false, nlohmann::json::error_handler_t::replace)] { return text; };
   out.file_name = BaseName(name);
   return out;
 }
@@ -62,8 +63,9 @@ Status ReadOne(solver::Bridge& bridge, const solver::Attestation& attestation,
   }
   exporter::SolvedAttestation solved;
   solved.predicate_type = attestation.predicate_type;
-  ASSIGN_OR_RETURN(solved.predicate,
+  ASSIGN_OR_RETURN(const std::string text,
                    bridge.ReadFile(attestation.ref, attestation.path, std::nullopt, cancel));
+  solved.predicate = [text] { return text; };
   solved.file_name = BaseName(attestation.path);
   solved.inline_only = IsInlineOnly(attestation);
   out->push_back(std::move(solved));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "cache/tree/algebra.h"
 #include "daemon/control/file_range.h"
 #include "daemon/llb/errors.h"
@@ -61,9 +62,11 @@ Digest VertexOf(string_view what, const std::optional<Platform>& platform) {
 }  // namespace
 
 BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
-                         std::map<std::string, pb::Definition> inputs, std::string session_id)
+                         RequestRecord& record, std::map<std::string, pb::Definition> inputs,
+                         std::string session_id)
     : environment_(environment),
       job_(job),
+      record_(record),
       inputs_(std::move(inputs)),
       session_id_(std::move(session_id)) {}
 
@@ -72,6 +75,7 @@ StatusOr<solver::FrontendResult> BuildBridge::Solve(const solver::SolveRequest& 
   solver::FrontendResult result;
   if (request.definition.has_value()) {
     ASSIGN_OR_RETURN(result.ref, job_.Load(*request.definition));
+    record_.AddResult(result);
   } else if (!request.frontend.empty()) {
     ASSIGN_OR_RETURN(result, RunFrontend(request, cancel));
   }
@@ -102,8 +106,14 @@ StatusOr<solver::FrontendResult> BuildBridge::RunFrontend(const solver::SolveReq
   if (found == environment_.frontends.end()) {
     return absl::InvalidArgumentError(absl::StrCat("invalid frontend: ", name));
   }
-  auto result = found->second->Solve(*this, request.request, cancel);
-  if (result.ok() || absl::IsCancelled(result.status())) {
+  RequestRecord& record = record_.AddFrontend(name, options);
+  BuildBridge bridge(environment_, job_, record, request.request.inputs, session_id_);
+  auto result = found->second->Solve(bridge, request.request, cancel);
+  if (result.ok()) {
+    record.AddResult(*result);
+    return result;
+  }
+  if (absl::IsCancelled(result.status())) {
     return result;
   }
   errdefs::Frontend detail;
@@ -127,6 +137,8 @@ StatusOr<solver::ImageConfig> BuildBridge::ResolveImageConfig(
                          environment_.sources.ResolveImageConfig(job_, request, reporter, cancel));
         return absl::OkStatus();
       }));
+  record_.AddImage(
+      {request.reference, request.platform, config->digest, /*local=*/request.oci_layout});
   return *std::move(config);
 }
 
@@ -144,6 +156,12 @@ StatusOr<solver::SourceMeta> BuildBridge::ResolveSourceMeta(
                          environment_.sources.ResolveSourceMeta(job_, request, reporter, cancel));
         return absl::OkStatus();
       }));
+  if (meta->image.has_value()) {
+    string_view reference = meta->source.identifier();
+    const bool local = !absl::ConsumePrefix(&reference, "docker-image://");
+    absl::ConsumePrefix(&reference, "oci-layout://");
+    record_.AddImage({std::string(reference), request.platform, meta->image->digest, local});
+  }
   return *std::move(meta);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/layer/chain_store.h"
+#include "daemon/control/request_record.h"
 #include "daemon/control/source_resolver.h"
 #include "daemon/solver/frontend.h"
 #include "daemon/solver/solver.h"
@@ -24,10 +25,10 @@ struct BridgeEnvironment {
   const std::vector<Platform>& platforms;
 };
 
-// Thread-safe. `job` outlives the bridge.
+// Thread-safe. `job` and `record`, which learns what is asked for here, outlive the bridge.
 class BuildBridge final : public solver::Bridge {
  public:
-  BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
+  BuildBridge(const BridgeEnvironment& environment, solver::Job& job, RequestRecord& record,
               std::map<std::string, pb::Definition> inputs, std::string session_id);
 
   solver::Job* job() override { return &job_; }
@@ -58,6 +59,7 @@ class BuildBridge final : public solver::Bridge {
 
   const BridgeEnvironment environment_;
   solver::Job& job_;
+  RequestRecord& record_;
   const std::map<std::string, pb::Definition> inputs_;
   const std::string session_id_;
 };

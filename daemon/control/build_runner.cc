@@ -73,12 +73,13 @@ class BuildRunner::Registration {
 // One run.
 class BuildRunner::Build {
  public:
-  Build(BuildRunner& runner, const BuildRequest& request, solver::Job& job)
+  Build(BuildRunner& runner, const BuildRequest& request, absl::Time started, solver::Job& job)
       : runner_(runner),
         environment_(runner.environment_),
         request_(request),
+        started_(started),
         job_(job),
-        bridge_(environment_.bridge, job, request.frontend_inputs, request.session_id) {}
+        bridge_(environment_.bridge, job, record_, request.frontend_inputs, request.session_id) {}
 
   Status Run() {
     RETURN_IF_ERROR(ResolveExports(request_.exporters));
@@ -92,6 +93,10 @@ class BuildRunner::Build {
     exporter::SolvedResult solved;
     RETURN_IF_ERROR(Evaluate(result, &solved));
     ASSIGN_OR_RETURN(solved.attestations, ReadAttestations(bridge_, result, job_.cancel()));
+    if (environment_.provenance != nullptr) {
+      RETURN_IF_ERROR(
+          AddProvenance(*environment_.provenance, request_, record_, result, started_, &solved));
+    }
     RETURN_IF_ERROR(AddSessionExports(result, registration));
     RETURN_IF_ERROR(Export(solved));
     for (const auto& entry : result.metadata) {
@@ -267,7 +272,9 @@ class BuildRunner::Build {
   BuildRunner& runner_;
   const BuildEnvironment& environment_;
   const BuildRequest& request_;
+  const absl::Time started_;
   solver::Job& job_;
+  RequestRecord record_;
   BuildBridge bridge_;
   std::vector<std::unique_ptr<exporter::Export>> exports_;
   std::vector<std::string> warnings_;          // about the result
@@ -314,7 +321,7 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
 Status BuildRunner::RunJob(std::unique_ptr<solver::Job> job, const CancelToken& cancel,
                            FinishedBuild* out) {
   CancelCallback on_cancel(cancel, [&job] { job->Cancel("context canceled"); });
-  Build build(*this, out->request, *job);
+  Build build(*this, out->request, out->started, *job);
   const Status status = BuildFailure(build.Run());
   out->response = build.response();
   out->exporter_responses = build.exporter_responses();

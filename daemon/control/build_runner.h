@@ -12,6 +12,7 @@
 #include "daemon/control/build_bridge.h"
 #include "daemon/control/build_request.h"
 #include "daemon/control/gateway_build.h"
+#include "daemon/control/provenance_writer.h"
 #include "daemon/exporter/exporter.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/solver/solver.h"
@@ -53,6 +54,8 @@ struct BuildEnvironment {
   BuildObserver& observer;
   const Clock& clock;
   Logger& log;
+  // Without it no build gets provenance.
+  const ProvenanceSettings* provenance = nullptr;
 };
 
 class BuildRunner {

@@ -5,6 +5,7 @@
 // Exporters are thread-safe; an Export is used by one thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,7 +23,8 @@ namespace cairn::exporter {
 // What is said about a platform's image (in-toto statement without its subject).
 struct SolvedAttestation {
   std::string predicate_type;
-  std::string predicate;  // JSON
+  // Makes the predicate (JSON) when it is written: by then the image's layers are, too.
+  std::function<StatusOr<std::string>()> predicate;
   std::string file_name;  // "provenance.json", for exporters of files
   // Only for images, and only when they are to carry attestations (attestation-inline).
   bool inline_only = false;

@@ -259,8 +259,8 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteAttestations(
   const std::vector<StatementSubject> subjects =
       ImageSubjects(options.names, platform.platform, target.digest);
   for (const SolvedAttestation& attestation : attestations) {
-    ASSIGN_OR_RETURN(Descriptor layer,
-                     PutBlob(MakeStatement(attestation, subjects), media_type::kInToto));
+    ASSIGN_OR_RETURN(const std::string statement, MakeStatement(attestation, subjects));
+    ASSIGN_OR_RETURN(Descriptor layer, PutBlob(statement, media_type::kInToto));
     diff_ids.push_back(layer.digest);
     layer.annotations["in-toto.io/predicate-type"] = attestation.predicate_type;
     manifest.layers.push_back(std::move(layer));

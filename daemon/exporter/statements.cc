@@ -3,31 +3,19 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "cache/registry/reference.h"
+#include "daemon/provenance/package_url.h"
 
 namespace cairn::exporter {
 namespace {
 
 constexpr char kStatementType[] = "https://in-toto.io/Statement/v1";
 
-// What a package URL escapes in a version or qualifier (purl specification).
-std::string Escape(string_view text) {
-  return absl::StrReplaceAll(text, {{"%", "%25"},
-                                    {"/", "%2F"},
-                                    {"@", "%40"},
-                                    {"?", "%3F"},
-                                    {"#", "%23"},
-                                    {"&", "%26"},
-                                    {" ", "%20"},
-                                    {"+", "%2B"}});
-}
-
 }  // namespace
 
-std::string MakeStatement(const SolvedAttestation& attestation,
-                          const std::vector<StatementSubject>& subjects) {
+StatusOr<std::string> MakeStatement(const SolvedAttestation& attestation,
+                                    const std::vector<StatementSubject>& subjects) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const StatementSubject& subject : subjects) {
     nlohmann::ordered_json item;
@@ -41,7 +29,8 @@ std::string MakeStatement(const SolvedAttestation& attestation,
   head["subject"] = std::move(list);
   std::string text = head.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.pop_back();
-  return absl::StrCat(text, ",\"predicate\":", attestation.predicate, "}");
+  ASSIGN_OR_RETURN(const std::string predicate, attestation.predicate());
+  return absl::StrCat(text, ",\"predicate\":", predicate, "}");
 }
 
 std::vector<StatementSubject> ImageSubjects(const std::string& names, const Platform& platform,
@@ -52,12 +41,8 @@ std::vector<StatementSubject> ImageSubjects(const std::string& names, const Plat
     if (!reference.ok()) {
       continue;
     }
-    const std::string familiar = reference->Familiar();
-    const std::string repository = familiar.substr(0, familiar.find_last_of(':'));
     subjects.push_back(
-        {.name = absl::StrCat("pkg:docker/", repository, "@", Escape(reference->tag()),
-                              "?platform=", Escape(platform.ToString())),
-         .digest = manifest});
+        {.name = provenance::ImagePackageUrl("docker", *reference, platform), .digest = manifest});
   }
   return subjects;
 }

@@ -7,6 +7,7 @@
 #include "daemon/exporter/exporter.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/platform.h"
+#include "runtime/base/status.h"
 
 namespace cairn::exporter {
 
@@ -15,9 +16,9 @@ struct StatementSubject {
   Digest digest;
 };
 
-// The statement as compact JSON; the predicate is taken over as it is.
-std::string MakeStatement(const SolvedAttestation& attestation,
-                          const std::vector<StatementSubject>& subjects);
+// The statement as compact JSON; the predicate is taken over as it is. Fails as making that does.
+StatusOr<std::string> MakeStatement(const SolvedAttestation& attestation,
+                                    const std::vector<StatementSubject>& subjects);
 
 // One subject per image name (comma list): a package URL "pkg:docker/app@1?platform=linux%2Famd64".
 // Names that are no references are left out.

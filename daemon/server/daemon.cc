@@ -22,6 +22,7 @@
 #include "daemon/ops/op_factory.h"
 #include "daemon/server/collection_loop.h"
 #include "daemon/server/listeners.h"
+#include "daemon/server/provenance_environment.h"
 #include "daemon/server/source_bridge.h"
 #include "daemon/server/store.h"
 #include "daemon/server/worker_settings.h"
@@ -106,6 +107,7 @@ struct Daemon::Parts {
   std::unique_ptr<history::History> history;
   std::unique_ptr<control::HistoryRecorder> recorder;
   std::unique_ptr<BuildEnds> build_ends;
+  std::unique_ptr<control::ProvenanceSettings> provenance;
   std::unique_ptr<control::BuildRunner> builds;
 
   std::unique_ptr<control::CallThreads> threads;
@@ -193,6 +195,9 @@ Status Daemon::Parts::OpenServices() {
       history::Retention{config.history_max_age, config.history_max_entries});
   recorder = std::make_unique<control::HistoryRecorder>(*history, clock, log);
   build_ends = std::make_unique<BuildEnds>(*recorder, *collection);
+  ASSIGN_OR_RETURN(std::string environment, LoadProvenanceEnvironment(config.provenance_env_dir));
+  provenance = std::make_unique<control::ProvenanceSettings>(
+      control::ProvenanceSettings{*store->layers, clock, std::move(environment)});
   ASSIGN_OR_RETURN(const solver::Entitlements allowed, MakeAllowedEntitlements(config));
   builds = std::make_unique<control::BuildRunner>(
       control::BuildEnvironment{*solver,
@@ -202,7 +207,8 @@ Status Daemon::Parts::OpenServices() {
                                 allowed,
                                 *build_ends,
                                 clock,
-                                log});
+                                log,
+                                provenance.get()});
 
   threads = std::make_unique<control::CallThreads>();
   frontend_server =

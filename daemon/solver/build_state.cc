@@ -32,6 +32,10 @@ class LoadedRef final : public Ref {
 
   const pb::Definition& definition() const override { return definition_; }
 
+  std::map<Digest, SolvedVertex> Solved() override {
+    return build_->scheduler().Solved(build_, target_);
+  }
+
  private:
   const std::shared_ptr<BuildState> build_;  // shared: a ref may outlive its build
   const StepEdge target_;

@@ -63,6 +63,8 @@ struct Prepared {
   std::vector<KeyInput> inputs;
   // Set when preparing was all the work (a local source whose files have just been received).
   std::optional<std::vector<OpOutput>> ready;
+  // What a source was pinned to: a digest, a commit; empty for what is no source or has no pin.
+  std::string pin;
   // Ledger type and description of the record that a run makes.
   gc::RecordType record_type = gc::RecordType::kRegular;
 };

@@ -3,14 +3,24 @@
 // Thread-safe; shared by everybody who holds it. A Ref keeps its build's graph loaded.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cache/layer/chain.h"
 #include "proto/ops.pb.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/status.h"
 
 namespace cairn::solver {
+
+// What is known of a vertex that was solved.
+struct SolvedVertex {
+  std::string pin;                   // of a source: see Prepared::pin
+  std::vector<layer::Chain> chains;  // by output
+};
 
 class Ref {
  public:
@@ -22,6 +32,10 @@ class Ref {
 
   // The definition that made it, as sent.
   virtual const pb::Definition& definition() const = 0;
+
+  // The vertices of its graph that have been solved so far, by digest; none for a ref that was not
+  // made from a definition.
+  virtual std::map<Digest, SolvedVertex> Solved() { return {}; }
 };
 
 // A null RefPtr is scratch: an empty result, legal everywhere a Ref is.

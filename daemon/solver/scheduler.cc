@@ -192,11 +192,7 @@ Step& Scheduler::Intern(StepDraft& draft, const std::shared_ptr<BuildState>& bui
 
 void Scheduler::Want(const Request& request, Plan::RequestId* id) {
   *id = Plan::RequestId{++last_request_};
-  const auto found = steps_.find(request.target.step);
-  const bool loaded =
-      found != steps_.end() &&
-      std::count(found->second->builds.begin(), found->second->builds.end(), request.build) > 0;
-  if (!loaded) {
+  if (!HasLoaded(request.build, request.target.step)) {
     request.waiter->Set(absl::CancelledError("context canceled"));
     return;
   }
@@ -573,28 +569,6 @@ void Scheduler::Remember(const llb::Vertex& vertex, absl::Duration duration) {
     durations_.clear();
   }
   durations_[vertex.name] = duration;
-}
-
-std::vector<std::string> Scheduler::DescribeWaits() {
-  std::vector<std::string> lines;
-  Call([&] {
-    for (const auto& [id, request] : requests_) {
-      std::string line = absl::StrCat("build ", request.build->id(), ":");
-      for (const Plan::StepId unfinished : plan_.Unfinished(id)) {
-        const Plan::State state = plan_.state(unfinished);
-        if (state == Plan::State::kWaiting && !plan_.WaitsFor(unfinished).empty()) {
-          continue;  // what it waits for is listed
-        }
-        absl::StrAppend(&line, " ", StepOf(unfinished).vertex->name, " (", StateName(state));
-        for (const Plan::StepId other : plan_.WaitsFor(unfinished)) {
-          absl::StrAppend(&line, " ", StepOf(other).vertex->name);
-        }
-        absl::StrAppend(&line, ")");
-      }
-      lines.push_back(std::move(line));
-    }
-  });
-  return lines;
 }
 
 }  // namespace cairn::solver

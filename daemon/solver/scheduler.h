@@ -18,6 +18,7 @@
 #include "daemon/solver/build_state.h"
 #include "daemon/solver/op.h"
 #include "daemon/solver/plan.h"
+#include "daemon/solver/ref.h"
 #include "daemon/solver/step.h"
 #include "daemon/solver/step_draft.h"
 #include "daemon/solver/step_runner.h"
@@ -50,6 +51,11 @@ class Scheduler {
   StatusOr<layer::Chain> Evaluate(const std::shared_ptr<BuildState>& build, const StepEdge& target,
                                   const CancelToken& cancel);
 
+  // What is known of the steps that `target` is made of and that are done; empty once `build` has
+  // been unloaded.
+  std::map<Digest, SolvedVertex> Solved(const std::shared_ptr<BuildState>& build,
+                                        const StepEdge& target);
+
   // Lets go of all that `build` loaded. Waits until it is no longer in use, but for steps that are
   // still being killed.
   void Unload(const std::shared_ptr<BuildState>& build);
@@ -74,6 +80,7 @@ class Scheduler {
   // On the scheduler's thread:
   Step& StepOf(Plan::StepId id) { return *steps_.at(id); }
   Step& Intern(StepDraft& draft, const std::shared_ptr<BuildState>& build);
+  bool HasLoaded(const std::shared_ptr<BuildState>& build, Plan::StepId step) const;
   void Want(const Request& request, Plan::RequestId* id);
   void CarryOut();
   void CarryOut(const Plan::Action& action);

@@ -324,6 +324,7 @@ StatusOr<solver::Prepared> HttpSource::Prepare(solver::OpContext& context) {
   ASSIGN_OR_RETURN(file_, Resolve(context.sessions, context.job.memory(), context.cancel));
   solver::Prepared prepared;
   prepared.key.emplace("http 1");
+  prepared.pin = file_->digest.ToString();
   prepared.key->Add("name", file_->name)
       .Add("digest", file_->digest)
       .AddNumber("mode", attributes_.mode)

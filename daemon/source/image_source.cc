@@ -110,6 +110,7 @@ StatusOr<solver::Prepared> ImageSource::Prepare(solver::OpContext& context) {
   solver::Prepared prepared;
   prepared.key.emplace("image 1");
   prepared.key->Add("manifest", image_->manifest.digest);
+  prepared.pin = image_->top.ToString();
   if (attributes_.layer_limit > 0) {
     prepared.key->AddNumber("layers", static_cast<int64_t>(attributes_.layer_limit));
   }

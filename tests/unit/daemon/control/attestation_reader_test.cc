@@ -18,7 +18,7 @@ TEST(AttestationReaderTest, InTotoAttestationIsTheFilesPredicate) {
   ASSERT_OK_AND_ASSIGN(const auto read, ReadAttestations(bridge, result, {}));
 
   const exporter::SolvedAttestation& solved = read.at("linux/amd64").at(0);
-  EXPECT_EQ(solved.predicate, "content");
+  EXPECT_EQ(solved.predicate().value(), "content");
   EXPECT_EQ(solved.predicate_type, "https://example.com/p");
   EXPECT_EQ(solved.file_name, "f");
   EXPECT_TRUE(solved.inline_only);

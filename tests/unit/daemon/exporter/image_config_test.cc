@@ -132,10 +132,11 @@ TEST(StatementsTest, PredicateIsTakenOverAsItIs) {
       ImageSubjects("foo/bar:1,bad name", *Platform::Parse("linux/amd64"), Digest::Of("m"));
   ASSERT_EQ(subjects.size(), 1u);
   EXPECT_EQ(subjects[0].name, "pkg:docker/foo/bar@1?platform=linux%2Famd64");
-  const std::string statement =
-      MakeStatement({.predicate_type = "t", .predicate = "{\"z\":1, \"a\":2}"}, subjects);
-  EXPECT_THAT(statement, HasSubstr(",\"predicate\":{\"z\":1, \"a\":2}}"));
-  EXPECT_EQ(Json::parse(statement)["subject"][0]["digest"]["sha256"], Digest::Of("m").hex());
+  const StatusOr<std::string> statement = MakeStatement(
+      {.predicate_type = "t", .predicate = [] { return "{\"z\":1, \"a\":2}"; }}, subjects);
+  ASSERT_TRUE(statement.ok());
+  EXPECT_THAT(*statement, HasSubstr(",\"predicate\":{\"z\":1, \"a\":2}}"));
+  EXPECT_EQ(Json::parse(*statement)["subject"][0]["digest"]["sha256"], Digest::Of("m").hex());
 }
 
 }  // namespace

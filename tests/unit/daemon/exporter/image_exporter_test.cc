@@ -84,7 +84,7 @@ TEST_F(ImageExporterTest, SeveralPlatformsMakeAnIndex) {
 TEST_F(ImageExporterTest, AttestationsMakeAnIndexToo) {
   SolvedResult result = Single();
   result.attestations["linux/amd64"] = {{.predicate_type = "https://slsa.dev/provenance/v1",
-                                         .predicate = "{}",
+                                         .predicate = [] { return "{}"; },
                                          .file_name = "provenance.json",
                                          .inline_only = true}};
   ASSERT_OK_AND_ASSIGN(auto response, Export("image", {{"name", "app"}}, result));
