@@ -148,7 +148,9 @@ StatusOr<int> ProcessLink::ReceiveEvents() {
   Message message;
   while (stream_->Read(&message)) {
     if (message.has_started()) {
-      options_.started();
+      if (!message.started().never_ran()) {
+        options_.started();
+      }
     } else if (message.has_file()) {
       options_.output(message.file().fd() == 2 ? STDERR_FILENO : STDOUT_FILENO,
                       message.file().data());

@@ -56,7 +56,7 @@ class StreamedProcess {
 
   // Reports a process that never ran.
   void Fail(const Status& reason) {
-    SendStarted();
+    SendStarted(/*never_ran=*/true);
     SendEnd(reason);
   }
 
@@ -97,7 +97,7 @@ class StreamedProcess {
     if (!wanted_[0]) {
       process_->CloseInput();
     }
-    SendStarted();
+    SendStarted(/*never_ran=*/false);
     SendEarly();
     waiter_ = StartThread("gateway-exec", [this] { SendEnd(process_->Wait(cancel_.token())); });
     return absl::OkStatus();
@@ -109,9 +109,9 @@ class StreamedProcess {
     return message;
   }
 
-  void SendStarted() {
+  void SendStarted(bool never_ran) {
     gateway::ExecMessage started = Message();
-    started.mutable_started();
+    started.mutable_started()->set_never_ran(never_ran);
     writer_.Write(started);
   }
 
