@@ -17,6 +17,8 @@ namespace cairn::control {
 namespace {
 
 constexpr absl::Duration kGatewayWait = absl::Seconds(3);
+// More losses than this during one build are no accident.
+constexpr int kMaxRepairs = 3;
 
 // Runs every task on a thread of its own and returns the first failure, in their order.
 Status RunAll(const std::vector<std::function<Status()>>& tasks) {
@@ -91,14 +93,15 @@ class BuildRunner::Build {
     std::optional<Registration> registration;
     ASSIGN_OR_RETURN(const solver::FrontendResult result, MakeResult(registration));
     exporter::SolvedResult solved;
-    RETURN_IF_ERROR(Evaluate(result, &solved));
-    ASSIGN_OR_RETURN(solved.attestations, ReadAttestations(bridge_, result, job_.cancel()));
-    if (environment_.provenance != nullptr) {
-      RETURN_IF_ERROR(
-          AddProvenance(*environment_.provenance, request_, record_, result, started_, &solved));
-    }
+    RETURN_IF_ERROR(Solve(result, &solved));
     RETURN_IF_ERROR(AddSessionExports(result, registration));
-    RETURN_IF_ERROR(Export(solved));
+    Status exported = Export(solved);
+    // Bytes that a hit should have had and an exporter misses are made again.
+    for (int tries = 0; tries < kMaxRepairs && LacksBytes(exported) && Repair(result); ++tries) {
+      RETURN_IF_ERROR(Solve(result, &solved));
+      exported = Export(solved);
+    }
+    RETURN_IF_ERROR(exported);
     for (const auto& entry : result.metadata) {
       if (absl::StartsWith(entry.first, "frontend.")) {
         response_.emplace(entry.first, entry.second);
@@ -157,6 +160,30 @@ class BuildRunner::Build {
     return build.WaitForReturn(job_.cancel());
   }
 
+  Status Solve(const solver::FrontendResult& result, exporter::SolvedResult* solved) {
+    *solved = {};
+    RETURN_IF_ERROR(Evaluate(result, solved));
+    ASSIGN_OR_RETURN(solved->attestations, ReadAttestations(bridge_, result, job_.cancel()));
+    if (environment_.provenance != nullptr) {
+      RETURN_IF_ERROR(
+          AddProvenance(*environment_.provenance, request_, record_, result, started_, solved));
+    }
+    return absl::OkStatus();
+  }
+
+  static bool LacksBytes(const Status& status) {
+    return absl::IsNotFound(status) || absl::IsDataLoss(status);
+  }
+
+  // Has what lost bytes run again when it is solved next; false when nothing has.
+  static bool Repair(const solver::FrontendResult& result) {
+    bool repaired = result.ref.has_value() && *result.ref != nullptr && (*result.ref)->Repair();
+    for (const auto& entry : result.refs) {
+      repaired = (entry.second != nullptr && entry.second->Repair()) || repaired;
+    }
+    return repaired;
+  }
+
   Status Evaluate(const solver::FrontendResult& result, exporter::SolvedResult* solved) {
     solved->metadata = result.metadata;
     std::vector<std::function<Status()>> tasks;
@@ -210,7 +237,7 @@ class BuildRunner::Build {
     if (exports_.empty() && !warnings_.empty()) {
       RETURN_IF_ERROR(ReportWarnings());
     }
-    exporter_responses_.resize(exports_.size());
+    exporter_responses_.assign(exports_.size(), {});
     std::vector<std::function<Status()>> tasks;
     for (size_t i = 0; i < exports_.size(); ++i) {
       tasks.push_back([this, i, &solved] { return ExportOne(i, solved, &exporter_responses_[i]); });

@@ -53,6 +53,7 @@ class WrittenRef final : public solver::Ref {
     changed_.NotifyAll();
     return result;
   }
+  bool Repair() override { return false; }
   const pb::Definition& definition() const override { return definition_; }
 
  private:

@@ -30,6 +30,15 @@ class LoadedRef final : public Ref {
     return result;
   }
 
+  bool Repair() override {
+    if (!build_->scheduler().Repair(target_)) {
+      return false;
+    }
+    MutexLock lock(mu_);
+    result_.reset();
+    return true;
+  }
+
   const pb::Definition& definition() const override { return definition_; }
 
   std::map<Digest, SolvedVertex> Solved() override {

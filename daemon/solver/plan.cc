@@ -312,13 +312,13 @@ void Plan::Finish(StepId id) {
   Dispatch();
 }
 
-void Plan::Failed(StepId id, Status status, const std::vector<int>& lost_inputs) {
+void Plan::Failed(StepId id, Status status, const std::vector<StepId>& lost) {
   if (!ActionAnswered(id)) {
     return;
   }
   Step& step = Get(id);
   const bool went_away = absl::IsCancelled(status) && !step.wanted_by.empty();
-  if ((lost_inputs.empty() && !went_away) || step.retries >= kMaxRetries) {
+  if ((lost.empty() && !went_away) || step.retries >= kMaxRetries) {
     Fail(id, status);
     Dispatch();
     return;
@@ -327,13 +327,7 @@ void Plan::Failed(StepId id, Status status, const std::vector<int>& lost_inputs)
   ReleaseKey(id);
   ReleaseSlot(step);
   step.state = State::kIdle;
-  std::vector<StepId> lost;
-  for (const int index : lost_inputs) {
-    lost.push_back(step.options.inputs.at(index));
-  }
-  for (const StepId input : lost) {
-    Lose(input);
-  }
+  Lose(lost);
   const std::set<RequestId> requests = step.wanted_by;
   for (const RequestId request : requests) {
     Mark(request, id);
@@ -341,14 +335,43 @@ void Plan::Failed(StepId id, Status status, const std::vector<int>& lost_inputs)
   Dispatch();
 }
 
-// Makes a done step run again: what it had recorded cannot be had.
-void Plan::Lose(StepId id) {
-  Step& step = Get(id);
-  if (step.state != State::kDone) {
-    return;
+void Plan::Lose(const std::vector<StepId>& lost) {
+  std::vector<StepId> stale;
+  for (const StepId id : lost) {
+    const auto found = steps_.find(id);
+    if (found != steps_.end() && found->second.state == State::kDone) {
+      found->second.result_lost = true;
+      stale.push_back(id);
+    }
   }
+  std::vector<StepId> waiting;
+  while (!stale.empty()) {
+    const StepId id = stale.back();
+    stale.pop_back();
+    Step& step = Get(id);
+    if (step.state != State::kDone) {
+      continue;
+    }
+    Reset(id, &waiting);
+    for (const StepId dependent : step.dependents) {
+      if (Get(dependent).state == State::kDone) {
+        stale.push_back(dependent);
+      }
+    }
+  }
+  for (const StepId id : waiting) {
+    const std::set<RequestId> requests = Get(id).wanted_by;
+    for (const RequestId request : requests) {
+      Mark(request, id);
+    }
+  }
+}
+
+// Makes a done step idle. Those that wait for others besides it are added to `waiting`: they wait
+// for it again.
+void Plan::Reset(StepId id, std::vector<StepId>* waiting) {
+  Step& step = Get(id);
   step.state = State::kIdle;
-  step.result_lost = true;
   if (step.preparation && step.preparation->is_done) {
     step.preparation.reset();
   }
@@ -361,10 +384,7 @@ void Plan::Lose(StepId id) {
     for (const StepId input : above.options.inputs) {
       above.pending_inputs += input == id ? 1 : 0;
     }
-    const std::set<RequestId> requests = above.wanted_by;
-    for (const RequestId request : requests) {
-      Mark(request, id);
-    }
+    waiting->push_back(dependent);
   }
 }
 

@@ -104,9 +104,13 @@ class Plan {
   void KeyComputed(StepId step, const Digest& key);
   void LookedUp(StepId step, bool hit);
   void Ran(StepId step);
-  // `lost_inputs`: indexes of inputs whose recorded bytes turned out to be gone. They run again,
-  // and then the step has another try.
-  void Failed(StepId step, Status status, const std::vector<int>& lost_inputs = {});
+  // `lost`: steps below whose recorded bytes turned out to be gone (see Lose); then the step has
+  // another try.
+  void Failed(StepId step, Status status, const std::vector<StepId>& lost = {});
+
+  // Bytes of what these steps made are gone. Those of them that are done are idle again and will
+  // run without a look-up; what was made of theirs is idle again, too, and may be looked up.
+  void Lose(const std::vector<StepId>& lost);
 
   // What to do now, in this order; each action is returned once.
   std::vector<Action> TakeActions() { return std::exchange(actions_, {}); }
@@ -164,7 +168,7 @@ class Plan {
   void ReleaseSlot(Step& step);
   void Unwant(RequestId request);
   void EndRequests(StepId target, const Status& status);
-  void Lose(StepId input);
+  void Reset(StepId id, std::vector<StepId>* waiting);
   void MaybeErase(StepId id);
   bool ActionAnswered(StepId id);
 

@@ -30,6 +30,11 @@ class Ref {
   // lines.
   virtual StatusOr<layer::Chain> Evaluate(const CancelToken& cancel) = 0;
 
+  // After a use of the result failed with kNotFound or kDataLoss: has the steps whose bytes are
+  // gone run again when it is evaluated next. False when nothing is missing, so that trying again
+  // would be of no use.
+  virtual bool Repair() = 0;
+
   // The definition that made it, as sent.
   virtual const pb::Definition& definition() const = 0;
 

@@ -345,7 +345,7 @@ void Scheduler::DoPrepare(Step& step) {
 
 void Scheduler::OnPrepared(Step& step, StatusOr<Prepared> prepared) {
   if (!prepared.ok()) {
-    OnFailed(step, prepared.status(), {});
+    OnFailed(step, prepared.status());
     return;
   }
   step.prepared = *std::move(prepared);
@@ -378,7 +378,7 @@ void Scheduler::DoComputeKey(Step& step) {
   const auto attempt = NewAttempt(step);
   Status gathered = GatherInputs(step);
   if (!gathered.ok()) {
-    OnFailed(step, std::move(gathered), {});
+    OnFailed(step, std::move(gathered));
     return;
   }
   workers_->Post([this, &step, attempt] {
@@ -388,10 +388,9 @@ void Scheduler::DoComputeKey(Step& step) {
       *key = WithKeyInput(key->status(), *step.vertex, step.input_chains,
                           attempt->ContextFor(step).keep);
     }
-    auto lost = FindLostInputs(step, key->status());
-    Post([this, &step, key, lost] {
+    Post([this, &step, key] {
       if (!key->ok()) {
-        OnFailed(step, key->status(), lost);
+        OnFailed(step, key->status());
         return;
       }
       step.key = **std::move(key);
@@ -426,7 +425,6 @@ Scheduler::RunResult Scheduler::Run(Step& step, Attempt& attempt) {
   result.duration = options_.clock.Now() - start;
   result.status = outputs.status();
   if (!outputs.ok()) {
-    result.lost_inputs = FindLostInputs(step, result.status);
     return result;
   }
   result.outputs = *std::move(outputs);
@@ -453,7 +451,7 @@ void Scheduler::DoRun(Step& step) {
   const auto attempt = NewAttempt(step);
   Status gathered = GatherInputs(step);
   if (!gathered.ok()) {
-    OnFailed(step, std::move(gathered), {});
+    OnFailed(step, std::move(gathered));
     return;
   }
   const bool cached = RearrangesCachedInputs(step);
@@ -464,7 +462,7 @@ void Scheduler::DoRun(Step& step) {
     auto result = std::make_shared<RunResult>(Run(step, *attempt));
     Post([this, &step, result, cached] {
       if (!result->status.ok()) {
-        OnFailed(step, result->status, result->lost_inputs);
+        OnFailed(step, result->status);
         return;
       }
       Remember(*step.vertex, result->duration);
@@ -512,20 +510,6 @@ void Scheduler::OnDone(Step& step, std::vector<OpOutput> outputs, bool cached) {
   step.progress.ForgetJournal();
 }
 
-void Scheduler::OnFailed(Step& step, Status status, const std::vector<int>& lost_inputs) {
-  step.progress.ReleaseFollowers();
-  const Plan::State state = plan_.state(step.id);
-  const bool given_up = state == Plan::State::kStopping || state == Plan::State::kFailed;
-  if (given_up || absl::IsCancelled(status)) {
-    step.progress.Finish("context canceled");
-  } else if (!lost_inputs.empty()) {
-    step.progress.Finish("");
-  } else {
-    step.progress.Finish(std::string(status.message()));
-  }
-  plan_.Failed(step.id, WithVertexDetails(std::move(status), *step.vertex), lost_inputs);
-}
-
 void Scheduler::OnFinished(Plan::RequestId id, const Status& status) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) {
@@ -545,23 +529,6 @@ void Scheduler::OnFinished(Plan::RequestId id, const Status& status) {
     return;
   }
   request.waiter->Set(step.outputs[output].chain);
-}
-
-std::vector<int> Scheduler::FindLostInputs(const Step& step, const Status& status) {
-  std::vector<int> lost;
-  if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) {
-    return lost;
-  }
-  for (size_t i = 0; i < step.input_chains.size(); ++i) {
-    if (options_.runner.IsWhole(step.input_chains[i])) {
-      continue;
-    }
-    lost.push_back(static_cast<int>(i));
-    if (step.input_keys[i]) {
-      options_.runner.Erase(*step.input_keys[i]);
-    }
-  }
-  return lost;
 }
 
 void Scheduler::Remember(const llb::Vertex& vertex, absl::Duration duration) {

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "daemon/llb/graph.h"
 #include "daemon/solver/build_state.h"
+#include "daemon/solver/lost_bytes.h"
 #include "daemon/solver/op.h"
 #include "daemon/solver/plan.h"
 #include "daemon/solver/ref.h"
@@ -55,6 +56,10 @@ class Scheduler {
   // been unloaded.
   std::map<Digest, SolvedVertex> Solved(const std::shared_ptr<BuildState>& build,
                                         const StepEdge& target);
+  // After a use of what Evaluate returned for `target` failed with kNotFound or kDataLoss: has the
+  // steps whose bytes are gone forgotten, so that they run when it is evaluated again. False when
+  // nothing is missing. Reads trees, on the caller's thread.
+  bool Repair(const StepEdge& target);
 
   // Lets go of all that `build` loaded. Waits until it is no longer in use, but for steps that are
   // still being killed.
@@ -86,6 +91,8 @@ class Scheduler {
   void CarryOut(const Plan::Action& action);
   std::shared_ptr<Attempt> NewAttempt(Step& step);
   Status GatherInputs(Step& step);
+  // What the done steps below `tops`, themselves included, put on top of their inputs.
+  std::vector<ProducedLayers> ProducedBelow(const std::vector<Plan::StepId>& tops);
   void DoPrepare(Step& step);
   void DoComputeKey(Step& step);
   void DoLookUp(Step& step);
@@ -94,7 +101,8 @@ class Scheduler {
   void OnPrepared(Step& step, StatusOr<Prepared> prepared);
   void OnDone(Step& step, std::vector<OpOutput> outputs, bool cached);
   bool RearrangesCachedInputs(const Step& step);
-  void OnFailed(Step& step, Status status, const std::vector<int>& lost_inputs);
+  void OnFailed(Step& step, Status status);
+  void Fail(Step& step, Status status, const std::vector<Plan::StepId>& lost);
   void OnFinished(Plan::RequestId id, const Status& status);
   void Remember(const llb::Vertex& vertex, absl::Duration duration);
 
@@ -102,12 +110,9 @@ class Scheduler {
   struct RunResult {
     Status status;
     std::vector<OpOutput> outputs;
-    std::vector<int> lost_inputs;
     absl::Duration duration;
   };
   RunResult Run(Step& step, Attempt& attempt);
-  // After `status`: which of the step's inputs have lost bytes. Their records are erased.
-  std::vector<int> FindLostInputs(const Step& step, const Status& status);
 
   const Options options_;
 

@@ -13,6 +13,7 @@ class SolvedRef final : public Ref {
     RETURN_IF_ERROR(cancel.Check());
     return chain_;
   }
+  bool Repair() override { return false; }
   const pb::Definition& definition() const override { return definition_; }
 
  private:

@@ -132,25 +132,20 @@ void StepRunner::Record(const Run& run, gc::Lease& lease) {
   }
 }
 
-bool StepRunner::IsWhole(const layer::Chain& chain) {
+bool StepRunner::IsWhole(const layer::Layer& layer) {
   blob::BlobStore& blobs = chains_.trees().blobs();
-  for (const layer::Layer& layer : chain.layers) {
-    const auto visit = [&blobs](const std::string& path, const tree::Entry& entry,
-                                const tree::Directory*) -> StatusOr<tree::Visit> {
-      if (!entry.file) {
-        return tree::Visit::kContinue;
-      }
-      ASSIGN_OR_RETURN(const bool stored, blobs.Contains(*entry.file));
-      if (!stored) {
-        return absl::NotFoundError(path);
-      }
+  const auto visit = [&blobs](const std::string& path, const tree::Entry& entry,
+                              const tree::Directory*) -> StatusOr<tree::Visit> {
+    if (!entry.file) {
       return tree::Visit::kContinue;
-    };
-    if (!tree::Walk(chains_.trees(), layer.delta, visit).ok()) {
-      return false;
     }
-  }
-  return true;
+    ASSIGN_OR_RETURN(const bool stored, blobs.Contains(*entry.file));
+    if (!stored) {
+      return absl::NotFoundError(path);
+    }
+    return tree::Visit::kContinue;
+  };
+  return tree::Walk(chains_.trees(), layer.delta, visit).ok();
 }
 
 void StepRunner::Erase(const Digest& key) {

@@ -55,8 +55,8 @@ class StepRunner {
   // Records what a step made, durably. A failure costs only the next build a hit: it is logged.
   void Record(const Run& run, gc::Lease& lease);
 
-  // Whether all bytes of `chain`'s layers are in the store.
-  bool IsWhole(const layer::Chain& chain);
+  // Whether all bytes of the layer's files are in the store.
+  bool IsWhole(const layer::Layer& layer);
 
   // Forgets a record that turned out to be hollow.
   void Erase(const Digest& key);

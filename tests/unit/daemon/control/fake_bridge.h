@@ -20,6 +20,7 @@ class FakeRef final : public solver::Ref {
     RETURN_IF_ERROR(outcome_);
     return layer::Chain{{}, Digest::Of(definition_.def(0))};
   }
+  bool Repair() override { return false; }
   const pb::Definition& definition() const override { return definition_; }
 
  private:

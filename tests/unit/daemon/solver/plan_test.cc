@@ -46,9 +46,16 @@ class PlanTest : public ::testing::Test {
   void Miss(const std::string& name) { plan_.LookedUp(ids_.at(name), false); }
   void Hit(const std::string& name) { plan_.LookedUp(ids_.at(name), true); }
   void Ran(const std::string& name) { plan_.Ran(ids_.at(name)); }
-  void Failed(const std::string& name, const Status& status,
-              const std::vector<int>& lost_inputs = {}) {
-    plan_.Failed(ids_.at(name), status, lost_inputs);
+  void Failed(const std::string& name, const Status& status, const std::string& lost = "") {
+    plan_.Failed(ids_.at(name), status, Ids(lost));
+  }
+  void Lose(const std::string& names) { plan_.Lose(Ids(names)); }
+  std::vector<Plan::StepId> Ids(const std::string& names) {
+    std::vector<Plan::StepId> ids;
+    for (const char name : names) {
+      ids.push_back(ids_.at(std::string(1, name)));
+    }
+    return ids;
   }
   // From prepared to running: its own key, and nothing in the table.
   void ToRunning(const std::string& name) {
@@ -344,12 +351,79 @@ TEST_F(PlanTest, LostInputRunsAgainWithoutLookUp) {
   Hit("a");
   ToRunning("b");
   Actions();
-  Failed("b", absl::DataLossError("blob is gone"), {0});
+  Failed("b", absl::DataLossError("blob is gone"), "a");
   EXPECT_THAT(Actions(), ElementsAre("reset a", "key a"));
   Key("a", "ka");
   EXPECT_THAT(Actions(), ElementsAre("run a"));
   Ran("a");
   EXPECT_THAT(Actions(), ElementsAre("key b"));
+}
+
+// What lay between the lost step and the failed one kept the old layers.
+TEST_F(PlanTest, WhatWasMadeOfALostResultIsLookedUpAnew) {
+  Add("a");
+  Add("b", "a");
+  Add("c", "b");
+  Want(1, "c");
+  Prepared("abc");
+  Key("a", "ka");
+  Hit("a");
+  Key("b", "kb");
+  Hit("b");
+  ToRunning("c");
+  Actions();
+  Failed("c", absl::NotFoundError("blob is gone"), "a");
+  EXPECT_THAT(Actions(), ElementsAre("reset a", "reset b", "key a"));
+  Key("a", "ka");
+  EXPECT_THAT(Actions(), ElementsAre("run a"));
+  Ran("a");
+  EXPECT_THAT(Actions(), ElementsAre("key b"));
+  Key("b", "kb");
+  EXPECT_THAT(Actions(), ElementsAre("look up b"));
+  Hit("b");
+  EXPECT_THAT(Actions(), ElementsAre("key c"));
+}
+
+TEST_F(PlanTest, ResultThatIsLostAfterItsRequestEndedIsMadeByTheNext) {
+  Add("a");
+  Add("b", "a");
+  Want(1, "b");
+  Prepared("ab");
+  Key("a", "ka");
+  Hit("a");
+  Key("b", "kb");
+  Hit("b");
+  Actions();
+  Lose("b");
+  EXPECT_THAT(Actions(), ElementsAre("reset b"));
+  Want(2, "b");
+  EXPECT_THAT(Actions(), ElementsAre("key b"));
+  Key("b", "kb");
+  EXPECT_THAT(Actions(), ElementsAre("run b"));
+  Ran("b");
+  EXPECT_THAT(Actions(), ElementsAre("finish 2"));
+}
+
+TEST_F(PlanTest, StepThatWaitsForOthersWaitsForALostOneAgain) {
+  Add("a");
+  Add("b");
+  Add("c", "ab");
+  Add("d", "a");
+  Want(1, "c");
+  Want(2, "d");
+  Prepared("abcd");
+  Key("a", "ka");
+  Hit("a");
+  ToRunning("d");
+  Actions();
+  Failed("d", absl::NotFoundError("blob is gone"), "a");
+  EXPECT_THAT(Actions(), ElementsAre("reset a", "key a"));
+  Key("b", "kb");
+  Hit("b");
+  EXPECT_THAT(Actions(), ElementsAre("look up b"));
+  Key("a", "ka");
+  Ran("a");
+  EXPECT_THAT(Actions(), UnorderedElementsAre("run a", "key c", "key d"));
 }
 
 TEST_F(PlanTest, InputThatIsLostAgainAndAgainFailsTheStep) {
@@ -364,7 +438,7 @@ TEST_F(PlanTest, InputThatIsLostAgainAndAgainFailsTheStep) {
     }
     Ran("a");
     Actions();
-    Failed("b", absl::DataLossError("blob is gone"), {0});
+    Failed("b", absl::DataLossError("blob is gone"), "a");
   }
   EXPECT_THAT(Actions(), ElementsAre("finish 1: blob is gone"));
 }

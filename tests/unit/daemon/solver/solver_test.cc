@@ -390,6 +390,64 @@ TEST_F(SolverTest, LostBytesMakeTheStepRunAgain) {
   EXPECT_THAT(script_.TakeRuns(), ElementsAre("b", "a", "b"));
 }
 
+// The step between kept the layers that were lost, and b ran three times for nothing.
+TEST_F(SolverTest, BytesLostFurtherDownAreMadeAgainToo) {
+  const auto source = Vertex("a");
+  const auto middle = Vertex("m", {source});
+  {
+    const auto job = NewJob("1");
+    ASSERT_OK(Build(*job, middle));
+  }
+  script_.TakeRuns();
+  ASSERT_OK(blobs_->Remove({Digest::Of("a")}, [](const Digest&) {}));
+  script_.Set("b", {.reads = "a"});
+  const auto job = NewJob("2");
+  ASSERT_OK(Build(*job, Vertex("b", {middle})));
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("b", "a", "b"));
+}
+
+TEST_F(SolverTest, ResultIsRepairedForItsUser) {
+  {
+    const auto job = NewJob("1");
+    ASSERT_OK(Build(*job, Vertex("b", {Vertex("a")})));
+  }
+  script_.TakeRuns();
+  ASSERT_OK(blobs_->Remove({Digest::Of("a")}, [](const Digest&) {}));
+  const auto job = NewJob("2");
+  ASSERT_OK_AND_ASSIGN(const RefPtr ref, job->Load(llb::Marshal(Vertex("b", {Vertex("a")}))));
+  ASSERT_OK_AND_ASSIGN(const layer::Chain before, ref->Evaluate({}));
+
+  EXPECT_TRUE(ref->Repair());
+
+  EXPECT_THAT(ref->Evaluate({}), ::cairn::testing::IsOkAndHolds(before));
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+  EXPECT_THAT(blobs_->Contains(Digest::Of("a")), ::cairn::testing::IsOkAndHolds(true));
+  EXPECT_FALSE(ref->Repair());
+}
+
+// The record was erased without a trace, so that nothing could tell an eviction from a new step.
+TEST_F(SolverTest, CollectedStepLeavesWhenItWas) {
+  const absl::Time before = absl::Now();
+  {
+    const auto job = NewJob("1");
+    ASSERT_OK(Build(*job, Vertex("a")));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto records, ledger_->List());
+  ASSERT_EQ(records.size(), 1u);
+  ASSERT_OK_AND_ASSIGN(const Digest key, Digest::FromHex(records[0].identity.substr(5)));
+  ASSERT_OK(ledger_->Remove(records[0].identity));
+
+  ASSERT_OK_AND_ASSIGN(const auto evicted, steps_->FindEviction(key));
+  ASSERT_TRUE(evicted.has_value());
+  EXPECT_GE(*evicted, before);
+  EXPECT_THAT(steps_->FindPreimage(key),
+              ::cairn::testing::IsOkAndHolds(::testing::Ne(std::nullopt)));
+  script_.TakeRuns();
+  const auto job = NewJob("2");
+  ASSERT_OK(Build(*job, Vertex("a")));
+  EXPECT_THAT(script_.TakeRuns(), ElementsAre("a"));
+}
+
 TEST_F(SolverTest, StepWithoutKeyRunsEachTime) {
   script_.Set("a", {.has_key = false});
   for (const char* id : {"1", "2"}) {

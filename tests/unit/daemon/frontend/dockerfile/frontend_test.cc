@@ -26,6 +26,7 @@ class FakeRef : public solver::Ref {
   StatusOr<layer::Chain> Evaluate(const CancelToken&) override {
     return absl::UnimplementedError("a fake ref has no files");
   }
+  bool Repair() override { return false; }
   const pb::Definition& definition() const override { return definition_; }
 
  private:

@@ -1,0 +1,77 @@
+// The half of Scheduler that deals with failures: those for want of bytes are looked into, and what
+// has lost them runs again.
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "daemon/solver/scheduler.h"
+#include "daemon/solver/vertex_errors.h"
+
+namespace cairn::solver {
+
+void Scheduler::OnFailed(Step& step, Status status) {
+  std::vector<Plan::StepId> inputs;
+  if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
+    for (const StepEdge& input : step.inputs) {
+      inputs.push_back(input.step);
+    }
+  }
+  if (inputs.empty() || workers_ == nullptr) {
+    Fail(step, std::move(status), {});
+    return;
+  }
+  auto produced = std::make_shared<std::vector<ProducedLayers>>(ProducedBelow(inputs));
+  workers_->Post([this, &step, status = std::move(status), produced] {
+    const std::vector<Plan::StepId> lost = FindLost(*produced, options_.runner);
+    Post([this, &step, status, lost] { Fail(step, status, lost); });
+  });
+}
+
+void Scheduler::Fail(Step& step, Status status, const std::vector<Plan::StepId>& lost) {
+  step.progress.ReleaseFollowers();
+  const Plan::State state = plan_.state(step.id);
+  const bool given_up = state == Plan::State::kStopping || state == Plan::State::kFailed;
+  if (given_up || absl::IsCancelled(status)) {
+    step.progress.Finish("context canceled");
+  } else if (!lost.empty()) {
+    step.progress.Finish("");
+  } else {
+    step.progress.Finish(std::string(status.message()));
+  }
+  plan_.Failed(step.id, WithVertexDetails(std::move(status), *step.vertex), lost);
+}
+
+std::vector<ProducedLayers> Scheduler::ProducedBelow(const std::vector<Plan::StepId>& tops) {
+  std::vector<ProducedLayers> produced;
+  absl::flat_hash_set<Plan::StepId> seen;
+  std::vector<Plan::StepId> to_visit = tops;
+  while (!to_visit.empty()) {
+    const Plan::StepId id = to_visit.back();
+    to_visit.pop_back();
+    const auto found = steps_.find(id);
+    if (found == steps_.end() || !seen.insert(id).second) {
+      continue;
+    }
+    const Step& step = *found->second;
+    if (step.done) {
+      produced.push_back({.step = id,
+                          .key = step.key ? std::optional(step.key->digest) : std::nullopt,
+                          .layers = LayersOnTop(step.outputs, step.input_chains)});
+    }
+    for (const StepEdge& input : step.inputs) {
+      to_visit.push_back(input.step);
+    }
+  }
+  return produced;
+}
+
+bool Scheduler::Repair(const StepEdge& target) {
+  std::vector<ProducedLayers> produced;
+  Call([&] { produced = ProducedBelow({target.step}); });
+  const std::vector<Plan::StepId> lost = FindLost(produced, options_.runner);
+  if (!lost.empty()) {
+    Call([&] { plan_.Lose(lost); });
+  }
+  return !lost.empty();
+}
+
+}  // namespace cairn::solver
