@@ -28,7 +28,7 @@ class PlainStream final : public EntrySink {
 // Key in kLayers: everything that the layer's bytes depend on.
 std::string MemoryKey(const tree::TreeRef& delta, const LayerOptions& options) {
   std::string key(delta.digest.raw());
-  absl::StrAppend(&key, " 1 ", static_cast<int>(options.compression), " ",
+  absl::StrAppend(&key, " 2 ", static_cast<int>(options.compression), " ",
                   options.compression == Compression::kNone ? -1 : options.level.value_or(-1));
   if (options.clamp_mtime) {
     absl::StrAppend(&key, " ", *options.clamp_mtime);
@@ -136,12 +136,6 @@ StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerO
   RETURN_IF_ERROR(WriteTarStream(trees_, delta, stream, *compression, cancel));
   ASSIGN_OR_RETURN(const CompressedLayer made, compression->Finish());
   return LayerBlob{media_type, made.blob.digest, made.blob.size, made.diff_id, ""};
-}
-
-Status LayerExporter::WriteTar(const tree::TreeRef& tree, fs::ByteSink& sink,
-                               const CancelToken& cancel) {
-  PlainStream plain(sink);
-  return WriteTarStream(trees_, tree, {.root_entry = false}, plain, cancel);
 }
 
 }  // namespace cairn::layer

@@ -61,9 +61,6 @@ class LayerExporter {
   // default level); nullopt when it is not stored. Makes nothing.
   std::optional<LayerBlob> Find(const Layer& layer);
 
-  // Writes the whole of `tree` (no delta) as one plain tar: the tar exporter.
-  Status WriteTar(const tree::TreeRef& tree, fs::ByteSink& sink, const CancelToken& cancel);
-
  private:
   // What was made under `key`, if it is still stored.
   StatusOr<std::optional<LayerBlob>> Recall(const std::string& key, const LayerOptions& options);

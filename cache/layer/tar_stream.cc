@@ -5,7 +5,10 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cache/tree/algebra.h"
 #include "runtime/fs/tar_writer.h"
@@ -16,6 +19,7 @@ namespace {
 using tree::Entry;
 
 constexpr size_t kBuffer = 256 << 10;
+constexpr char kCapability[] = "security.capability";
 
 class TarStream {
  public:
@@ -30,8 +34,8 @@ class TarStream {
 
   Status Run(const tree::TreeRef& tree) {
     ASSIGN_OR_RETURN(const auto root, trees_.Load(tree.digest));
-    if (options_.root_entry) {
-      RETURN_IF_ERROR(WriteRoot(*root));
+    if (root->opaque) {
+      RETURN_IF_ERROR(WriteMarker(".wh..wh..opq"));
     }
     RETURN_IF_ERROR(tree::Walk(trees_, tree,
                                [this](const std::string& path, const Entry& entry,
@@ -48,8 +52,15 @@ class TarStream {
   // Members of a group that a later layer changed are no longer one inode.
   using LinkKey = std::tuple<uint64_t, Digest, uint32_t, uint32_t, uint32_t, int64_t>;
 
-  fs::Metadata Clamped(const fs::Metadata& metadata) const {
+  // `metadata` as layers have it.
+  fs::Metadata Exported(const fs::Metadata& metadata) const {
     fs::Metadata result = metadata;
+    const auto capability = result.xattrs.find(kCapability);
+    if (capability == result.xattrs.end()) {
+      result.xattrs.clear();
+    } else {
+      result.xattrs = {*capability};
+    }
     if (options_.clamp_mtime) {
       result.mtime_ns = std::min(result.mtime_ns, fs::ToNanoseconds(*options_.clamp_mtime, 0));
     }
@@ -57,6 +68,27 @@ class TarStream {
   }
 
   Status Begin(const fs::TarEntry& entry, const Digest* file) {
+    RETURN_IF_ERROR(WritePendingParents(entry.path));
+    return BeginAlone(entry, file);
+  }
+
+  // Writes the touched directories that are on the way to `path`; the others need no entry.
+  Status WritePendingParents(const std::string& path) {
+    std::vector<fs::TarEntry> pending = std::exchange(touched_, {});
+    for (const fs::TarEntry& directory : pending) {
+      if (IsBelow(path, directory.path)) {
+        RETURN_IF_ERROR(BeginAlone(directory, nullptr));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  static bool IsBelow(string_view path, string_view directory) {
+    return path.size() > directory.size() && absl::StartsWith(path, directory) &&
+           path[directory.size()] == '/';
+  }
+
+  Status BeginAlone(const fs::TarEntry& entry, const Digest* file) {
     // FNV-1a: absl::Hash differs from process to process.
     uint64_t mark = 0xcbf29ce484222325;
     for (const char c : entry.path) {
@@ -69,34 +101,27 @@ class TarStream {
     return writer_.Add(entry);
   }
 
-  Status WriteRoot(const tree::Directory& root) {
-    fs::Metadata plain = root.metadata;
-    plain.mtime_ns = 0;
-    if (!(plain == tree::DefaultDirectoryMetadata())) {
-      fs::TarEntry entry;
-      entry.path = ".";
-      entry.kind = fs::Kind::kDirectory;
-      entry.metadata = Clamped(root.metadata);
-      RETURN_IF_ERROR(Begin(entry, nullptr));
-    }
-    return root.opaque ? WriteMarker(".wh..wh..opq") : absl::OkStatus();
-  }
-
   Status WriteMarker(std::string path) {
     fs::TarEntry entry;
     entry.path = std::move(path);
-    entry.metadata.mode = 0644;
     return Begin(entry, nullptr);
   }
 
   Status WriteEntry(const std::string& path, const Entry& entry, const tree::Directory* directory) {
     fs::TarEntry out;
     out.path = path;
-    out.metadata = Clamped(entry.metadata);
+    out.metadata = Exported(entry.metadata);
     switch (entry.type) {
       case Entry::Type::kDirectory:
         out.kind = fs::Kind::kDirectory;
-        out.metadata = Clamped(directory->metadata);
+        out.metadata = Exported(directory->metadata);
+        if (directory->touched && !directory->opaque) {
+          while (!touched_.empty() && !IsBelow(path, touched_.back().path)) {
+            touched_.pop_back();
+          }
+          touched_.push_back(std::move(out));
+          return absl::OkStatus();
+        }
         RETURN_IF_ERROR(Begin(out, nullptr));
         return directory->opaque ? WriteMarker(absl::StrCat(path, "/.wh..wh..opq"))
                                  : absl::OkStatus();
@@ -166,6 +191,8 @@ class TarStream {
   const CancelToken& cancel_;
   std::unique_ptr<char[]> buffer_;
   std::map<LinkKey, std::string> first_links_;
+  // On the way to the present entry, and so far without one in the tar.
+  std::vector<fs::TarEntry> touched_;
 };
 
 }  // namespace

@@ -1,9 +1,9 @@
-// Writes a tree as a tar stream, the same bytes for the same tree.
+// Writes a delta as a layer's tar stream, the same bytes for the same delta.
 //
-// Entries come in Walk order (a directory before what is in it, siblings by name), every directory
-// of the tree among them. Whiteouts are ".wh." entries and opaque markers (OCI image-spec
-// layer.md); later files of a link group are hard links to the first. The root has an entry only
-// when its metadata is not the default, times aside.
+// Entries come in Walk order: a directory before what is in it, siblings by name. Whiteouts are
+// ".wh." entries and opaque markers (OCI image-spec layer.md); later files of a link group are hard
+// links to the first. As in layers of other builders, the root has no entry, a touched directory
+// has one only for what is below it, and of the extended attributes only capabilities are written.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,9 @@ class EntrySink : public fs::ByteSink {
 
 struct TarStreamOptions {
   std::optional<int64_t> clamp_mtime;  // Unix seconds
-  bool root_entry = true;
 };
 
-Status WriteTarStream(tree::TreeStore& trees, const tree::TreeRef& tree,
+Status WriteTarStream(tree::TreeStore& trees, const tree::TreeRef& delta,
                       const TarStreamOptions& options, EntrySink& sink, const CancelToken& cancel);
 
 }  // namespace cairn::layer

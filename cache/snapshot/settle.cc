@@ -29,6 +29,7 @@ StatusOr<TreeRef> WithoutNeedless(tree::TreeStore& trees, const TreeRef* below,
   Directory result;
   result.metadata = over->metadata;
   result.opaque = over->opaque && (depth == 0 || base != nullptr);
+  result.touched = over->touched;
   const Directory* through = over->opaque ? nullptr : base.get();
   for (const Entry& entry : over->entries) {
     const Entry* hidden = through == nullptr ? nullptr : through->Find(entry.name);

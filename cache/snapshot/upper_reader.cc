@@ -1,9 +1,11 @@
 #include "cache/snapshot/upper_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <memory>
@@ -36,6 +38,7 @@ struct Node {
   std::vector<std::unique_ptr<Node>> children;  // of the directory entries, in order
   // What the base has in this place, null when that is no directory.
   std::shared_ptr<const Directory> base;
+  bool hides_base = false;  // what the upper lacks was removed: by itself or from further up
   std::vector<std::string> dropped;  // names that are no part of the delta, no directories
 };
 
@@ -135,10 +138,11 @@ class UpperReader {
   Status VisitDirectory(const fs::WalkEntry& found, Node& parent) {
     auto node = std::make_unique<Node>();
     node->directory.metadata = found.metadata();
-    const Entry* below = ThroughOf(parent) ? ThroughOf(parent)->Find(found.name) : nullptr;
+    const Entry* below = parent.base != nullptr ? parent.base->Find(found.name) : nullptr;
     if (below != nullptr && IsDirectory(*below)) {
       ASSIGN_OR_RETURN(node->base, trees_.Load(below->directory->digest));
     }
+    node->hides_base = parent.hides_base;
     const UniqueFd fd(::openat(found.parent_fd, found.name.c_str(),
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) {
@@ -146,9 +150,10 @@ class UpperReader {
     }
     char value = 0;
     if (::fgetxattr(fd.get(), kOpaqueXattr, &value, 1) == 1 && value == 'y') {
-      node->directory.opaque = node->base != nullptr;
-      // Where there is nothing to hide the mark would only do harm on another base.
-      if (node->base == nullptr && ::fremovexattr(fd.get(), kOpaqueXattr) != 0) {
+      // A delta names what it removes, so that it removes no more on another base; where there was
+      // nothing to hide the mark says nothing.
+      node->hides_base = true;
+      if (::fremovexattr(fd.get(), kOpaqueXattr) != 0) {
         return ErrnoStatus(errno, absl::StrCat("change directory ", found.path));
       }
     }
@@ -161,30 +166,48 @@ class UpperReader {
     return absl::OkStatus();
   }
 
-  // What shows through `node` from below; null for nothing.
-  static const Directory* ThroughOf(const Node& node) {
-    return node.directory.opaque ? nullptr : node.base.get();
-  }
-
   // Whether `node` only repeats what is below.
   static bool IsUnchanged(const Node& node) {
-    return !node.directory.opaque && node.directory.entries.empty() && node.base != nullptr &&
+    return node.directory.entries.empty() && node.base != nullptr &&
            node.directory.metadata == node.base->metadata;
   }
-  static bool IsUnchanged(const Entry& entry, const Directory* through) {
-    const Entry* below = through == nullptr ? nullptr : through->Find(entry.name);
+  // Links that a file has got or lost elsewhere do not change it.
+  static bool IsUnchanged(const Entry& entry, const Directory* base) {
+    const Entry* below = base == nullptr ? nullptr : base->Find(entry.name);
     if (entry.type == Entry::Type::kWhiteout) {
       return below == nullptr;
     }
-    return below != nullptr && entry.link_group == 0 && entry == *below;
+    if (below == nullptr) {
+      return false;
+    }
+    Entry same = entry;
+    same.link_group = below->link_group;
+    return same == *below;
+  }
+
+  // Whiteouts of what `node` hides of the base, by name.
+  static std::vector<Entry> HiddenBy(const Node& node) {
+    std::vector<Entry> hidden;
+    if (!node.hides_base || node.base == nullptr) {
+      return hidden;
+    }
+    for (const Entry& below : node.base->entries) {
+      if (node.directory.Find(below.name) == nullptr) {
+        Entry whiteout;
+        whiteout.name = below.name;
+        whiteout.type = Entry::Type::kWhiteout;
+        hidden.push_back(std::move(whiteout));
+      }
+    }
+    return hidden;
   }
 
   // Stores `node`, bottom up; nullopt, with nothing stored, for a directory below the root that is
   // unchanged. `path` is its path below the upper, "" or with a slash at its end.
   StatusOr<std::optional<tree::TreeRef>> Build(Node& node, const std::string& path) {
-    std::vector<Entry> kept;
-    kept.reserve(node.directory.entries.size());
-    bool removed = false;
+    std::vector<Entry> kept = HiddenBy(node);
+    const std::vector<Entry> hidden = kept;
+    bool changed = !hidden.empty();  // on the disk, and so in its time
     size_t next_child = 0;
     for (size_t i = 0; i < node.directory.entries.size(); ++i) {
       Entry& entry = node.directory.entries[i];
@@ -196,22 +219,30 @@ class UpperReader {
         unchanged = !entry.directory.has_value();
       } else {
         Complete(entry, node.files[i]);
-        unchanged = IsUnchanged(entry, ThroughOf(node));
+        unchanged = IsUnchanged(entry, node.base.get());
       }
       if (unchanged) {
         RETURN_IF_ERROR(Remove(entry_path, IsDirectory(entry)));
-        removed = true;
+        changed = true;
       } else {
         kept.push_back(std::move(entry));
       }
     }
     for (const std::string& name : node.dropped) {
       RETURN_IF_ERROR(Remove(path + name, false));
-      removed = true;
+      changed = true;
     }
+    for (const Entry& whiteout : hidden) {
+      const std::string name = path + whiteout.name;
+      if (::mknodat(upper_fd_, name.c_str(), S_IFCHR, 0) != 0) {
+        return ErrnoStatus(errno, absl::StrCat("remove ", name));
+      }
+    }
+    std::sort(kept.begin(), kept.end(),
+              [](const Entry& a, const Entry& b) { return a.name < b.name; });
     node.directory.entries = std::move(kept);
     node.children.clear();
-    if (removed) {
+    if (changed) {
       RETURN_IF_ERROR(fs::ApplyMetadata(
           upper_fd_, path.empty() ? "" : path.substr(0, path.size() - 1), fs::Kind::kDirectory,
           node.directory.metadata, {.owner = false, .mode = false, .xattrs = false}));
@@ -219,6 +250,8 @@ class UpperReader {
     if (!path.empty() && IsUnchanged(node)) {
       return std::optional<tree::TreeRef>();
     }
+    node.directory.touched = !path.empty() && node.base != nullptr &&
+                             tree::EqualButTimes(node.base->metadata, node.directory.metadata);
     ASSIGN_OR_RETURN(tree::TreeRef stored, trees_.Store(std::move(node.directory)));
     return std::optional<tree::TreeRef>(std::move(stored));
   }

@@ -19,7 +19,8 @@ class Application {
     if (depth > kMaxDepth) {
       return TooDeepError();
     }
-    const bool plain = !delta.Has(TreeRef::kHasWhiteouts) && !delta.Has(TreeRef::kHasImplied);
+    const bool plain = !delta.Has(TreeRef::kHasWhiteouts) && !delta.Has(TreeRef::kHasImplied) &&
+                       !delta.Has(TreeRef::kHasTouched);
     if (plain && (below == nullptr || *below == delta)) {
       return delta;
     }

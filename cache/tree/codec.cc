@@ -108,6 +108,7 @@ std::string Serialise(const Directory& directory, Form form) {
   PutMetadata(directory.metadata, form, *out.mutable_node_properties());
   out.set_opaque(directory.opaque);
   out.set_implied(directory.implied);
+  out.set_touched(directory.touched);
   for (const Entry& entry : directory.entries) {
     PutEntry(entry, form, out);
   }
@@ -211,6 +212,7 @@ StatusOr<Directory> FromWire(const wire::Directory& in) {
   ASSIGN_OR_RETURN(directory.metadata, GetMetadata(in.node_properties()));
   directory.opaque = in.opaque();
   directory.implied = in.implied();
+  directory.touched = in.touched();
   std::vector<Entry>& entries = directory.entries;
   entries.reserve(static_cast<size_t>(in.files_size()) + in.directories_size() +
                   in.symlinks_size() + in.specials_size() + in.whiteouts_size());
@@ -287,6 +289,9 @@ TreeRef Describe(const Directory& directory, const Digest& digest, uint64_t enco
   }
   if (directory.implied) {
     ref.traits |= TreeRef::kHasImplied;
+  }
+  if (directory.touched) {
+    ref.traits |= TreeRef::kHasTouched;
   }
   for (const Entry& entry : directory.entries) {
     if (entry.type == Entry::Type::kFile) {

@@ -35,6 +35,7 @@ class Completion {
     Directory result;
     result.metadata = over->implied && base != nullptr ? base->metadata : over->metadata;
     result.opaque = over->opaque;
+    result.touched = over->touched;
     const Directory* through = over->opaque ? nullptr : base.get();
     for (const Entry& entry : over->entries) {
       if (entry.type != Entry::Type::kDirectory) {

@@ -16,7 +16,8 @@ bool BothDirectories(const Entry& a, const Entry& b) {
   return a.type == Entry::Type::kDirectory && b.type == Entry::Type::kDirectory;
 }
 
-// The delta of two directories that differ.
+// The delta of two directories that differ. The root is never said to be touched: that it is there
+// says nothing.
 StatusOr<TreeRef> DiffDirectories(TreeStore& store, const TreeRef& lower, const TreeRef& upper,
                                   int depth) {
   if (depth > kMaxDepth) {
@@ -26,6 +27,7 @@ StatusOr<TreeRef> DiffDirectories(TreeStore& store, const TreeRef& lower, const 
   ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> after, store.Load(upper.digest));
   Directory delta;
   delta.metadata = after->metadata;
+  delta.touched = depth > 0 && EqualButTimes(before->metadata, after->metadata);
   auto old = before->entries.begin();
   const auto old_end = before->entries.end();
   for (const Entry& entry : after->entries) {

@@ -17,4 +17,8 @@ fs::Metadata DefaultDirectoryMetadata() {
   return metadata;
 }
 
+bool EqualButTimes(const fs::Metadata& a, const fs::Metadata& b) {
+  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.xattrs == b.xattrs;
+}
+
 }  // namespace cairn::tree

@@ -33,6 +33,7 @@ struct TreeRef {
     kHasWhiteouts = 1,   // whiteouts or opaque directories: it is a delta
     kHasImplied = 2,     // implied directories: a delta that Complete has not seen
     kHasLinkGroups = 4,  // hard links
+    kHasTouched = 8,     // touched directories: it is a delta
   };
 
   Digest digest;
@@ -78,6 +79,9 @@ struct Directory {
   // metadata is that of the directory below, or `metadata` where there is none. Complete
   // (algebra.h) settles it; whole trees have none.
   bool implied = false;
+  // In a delta: the directory below has this metadata too, but perhaps for the time. It is there
+  // for what is below it, if anything; layers leave it out when nothing is.
+  bool touched = false;
   std::vector<Entry> entries;  // sorted by name, no duplicates
 
   const Entry* Find(string_view name) const;
@@ -86,6 +90,9 @@ struct Directory {
 
 // The metadata of a directory that nobody described: 0755, root, at the epoch.
 fs::Metadata DefaultDirectoryMetadata();
+
+// Whether the two differ in nothing but their times.
+bool EqualButTimes(const fs::Metadata& a, const fs::Metadata& b);
 
 // Trees deeper than this are refused: PATH_MAX cannot name what is in them.
 inline constexpr int kMaxDepth = 2048;

@@ -22,6 +22,7 @@ class Squashing {
     Directory result;
     result.metadata = over->implied ? under->metadata : over->metadata;
     result.implied = over->implied && under->implied;
+    result.touched = over->touched && under->touched;
     result.opaque = under->opaque;
     auto next = under->entries.begin();
     for (const Entry& entry : over->entries) {

@@ -1,8 +1,9 @@
 // Exporter: writes a build's result somewhere: the image store, a registry, an archive or directory
 // at the client. One Exporter per type (BuildKit's names: image, oci, docker, local, tar); Resolve
-// reads a request's attributes into an Export that is run once.
+// reads a request's attributes into an Export.
 //
-// Exporters are thread-safe; an Export is used by one thread.
+// Exporters are thread-safe; an Export is used by one thread. One whose Run fails with kNotFound or
+// kDataLoss for want of bytes has sent nothing yet, and is run again when they were made anew.
 #pragma once
 
 #include <functional>
@@ -20,11 +21,13 @@
 
 namespace cairn::exporter {
 
-// What is said about a platform's image (in-toto statement without its subject).
+// What is said about a platform's image, or about the files of an export (an in-toto statement).
 struct SolvedAttestation {
   std::string predicate_type;
   // Makes the predicate (JSON) when it is written: by then the image's layers are, too.
   std::function<StatusOr<std::string>()> predicate;
+  // What it is about; none stands for the export itself.
+  std::vector<solver::Attestation::Subject> subjects;
   std::string file_name;  // "provenance.json", for exporters of files
   // Only for images, and only when they are to carry attestations (attestation-inline).
   bool inline_only = false;

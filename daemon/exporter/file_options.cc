@@ -90,8 +90,8 @@ StatusOr<std::vector<PlatformFiles>> FilesOf(const ExporterParts& parts, const S
         if (IsMap(result) && !split) {
           name = WithPlatform(name, platform.id);
         }
-        ASSIGN_OR_RETURN(std::string statement, MakeStatement(attestation, subjects));
-        if (!one.tree.extra_files.emplace(name, std::move(statement)).second) {
+        ASSIGN_OR_RETURN(const std::string statement, MakeStatement(attestation, subjects));
+        if (!one.tree.extra_files.emplace(name, IndentJson(statement)).second) {
           return absl::InvalidArgumentError(absl::StrCat("duplicate attestation path name ", name));
         }
       }

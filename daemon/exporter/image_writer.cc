@@ -26,11 +26,13 @@ using registry::Descriptor;
 constexpr size_t kParallelLayers = 4;
 constexpr char kConfigKey[] = "containerimage.config";
 constexpr char kBaseConfigKey[] = "containerimage.base.config";
+constexpr char kRewritten[] = "buildkit/rewritten-timestamp";
 constexpr char kAttestationArtifact[] = "application/vnd.docker.attestation.manifest.v1+json";
 
 struct ExportedLayer {
   layer::LayerBlob blob;
   absl::Time created;
+  std::optional<int64_t> rewritten;  // to at most this time
 };
 
 // When a layer was first exported; stays the same from build to build.
@@ -142,7 +144,9 @@ StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& la
   RETURN_IF_ERROR(OwnLayer(layer, blob));
   ASSIGN_OR_RETURN(const absl::Time created,
                    CreationTime(parts.database, layer.delta.digest, parts.clock.Now()));
-  return ExportedLayer{std::move(blob), created};
+  // A layer that came with an image is passed on as it is.
+  const bool is_original = layer.original.has_value() && layer.original->digest == blob.digest;
+  return ExportedLayer{std::move(blob), created, is_original ? std::nullopt : clamp};
 }
 
 StatusOr<std::vector<ExportedLayer>> ImageWriter::Writing::ExportLayers(
@@ -212,8 +216,11 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& p
       .config = {.digest = Digest::Of("")}};
   for (const ExportedLayer& layer : layers) {
     request.layers.push_back({layer.blob.diff_id, layer.created});
-    const Descriptor descriptor{
+    Descriptor descriptor{
         .media_type = layer.blob.media_type, .digest = layer.blob.digest, .size = layer.blob.size};
+    if (layer.rewritten.has_value()) {
+      descriptor.annotations[kRewritten] = absl::StrCat(*layer.rewritten);
+    }
     manifest.layers.push_back(descriptor);
     AddBlob(descriptor, layer.blob.origin);
   }

@@ -95,6 +95,9 @@ class LocalExport final : public Export {
     ASSIGN_OR_RETURN(std::vector<PlatformFiles> files, FilesOf(parts_, result, options_));
     ASSIGN_OR_RETURN(const std::shared_ptr<session::Session> session,
                      parts_.sessions.Get(context.session_id, context.cancel));
+    for (const PlatformFiles& platform : files) {
+      RETURN_IF_ERROR(CheckWhole(parts_.chains.trees(), {platform.tree}, context.cancel));
+    }
     const bool split = !files[0].tree.directory.empty();
     if (!split && files.size() > 1) {
       RETURN_IF_ERROR(CheckNoOverlap(parts_.chains.trees(), files));

@@ -16,9 +16,14 @@ struct StatementSubject {
   Digest digest;
 };
 
-// The statement as compact JSON; the predicate is taken over as it is. Fails as making that does.
+// The statement as compact JSON; the predicate is taken over as it is, an empty one as null.
+// `self` are the subjects that stand for the export. kInvalidArgument when the predicate is no
+// JSON.
 StatusOr<std::string> MakeStatement(const SolvedAttestation& attestation,
-                                    const std::vector<StatementSubject>& subjects);
+                                    const std::vector<StatementSubject>& self);
+
+// A JSON text with a line for each value, two spaces a level.
+std::string IndentJson(string_view json);
 
 // One subject per image name (comma list): a package URL "pkg:docker/app@1?platform=linux%2Famd64".
 // Names that are no references are left out.

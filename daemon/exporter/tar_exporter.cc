@@ -39,20 +39,21 @@ class TarExport final : public Export {
     ASSIGN_OR_RETURN(std::vector<PlatformFiles> files, FilesOf(parts_, result, options_));
     ASSIGN_OR_RETURN(std::shared_ptr<session::Session> session,
                      parts_.sessions.Get(context.session_id, context.cancel));
-    const ProgressLine line(context.reporter, parts_.clock, "sending tarball");
-    ASSIGN_OR_RETURN(
-        const std::unique_ptr<SessionSink> sink,
-        SessionSink::Open(std::move(session), {.exporter_id = context.index}, context.cancel));
-    RETURN_IF_ERROR(sink->FinishWith(WriteTar(*sink, std::move(files), context.cancel)));
-    return std::map<std::string, std::string>();
-  }
-
- private:
-  Status WriteTar(fs::ByteSink& sink, std::vector<PlatformFiles> files, const CancelToken& cancel) {
     std::vector<ListedTree> roots;
     for (PlatformFiles& platform : files) {
       roots.push_back(std::move(platform.tree));
     }
+    RETURN_IF_ERROR(CheckWhole(parts_.chains.trees(), roots, context.cancel));
+    const ProgressLine line(context.reporter, parts_.clock, "sending tarball");
+    ASSIGN_OR_RETURN(
+        const std::unique_ptr<SessionSink> sink,
+        SessionSink::Open(std::move(session), {.exporter_id = context.index}, context.cancel));
+    RETURN_IF_ERROR(sink->FinishWith(WriteTar(*sink, std::move(roots), context.cancel)));
+    return std::map<std::string, std::string>();
+  }
+
+ private:
+  Status WriteTar(fs::ByteSink& sink, std::vector<ListedTree> roots, const CancelToken& cancel) {
     tree::TreeStore& trees = parts_.chains.trees();
     TreeListing listing(trees, std::move(roots));
     fs::TarWriter tar(sink);

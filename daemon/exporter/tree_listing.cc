@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "cache/tree/algebra.h"
 
 namespace cairn::exporter {
 namespace {
@@ -161,6 +162,23 @@ StatusOr<std::optional<ListedEntry>> TreeListing::Next() {
     }
     return listed;
   }
+}
+
+Status CheckWhole(tree::TreeStore& trees, const std::vector<ListedTree>& roots,
+                  const CancelToken& cancel) {
+  for (const ListedTree& root : roots) {
+    RETURN_IF_ERROR(tree::Walk(trees, root.tree,
+                               [&](const std::string& path, const tree::Entry& entry,
+                                   const tree::Directory*) -> StatusOr<tree::Visit> {
+                                 RETURN_IF_ERROR(cancel.Check());
+                                 if (entry.file.has_value()) {
+                                   RETURN_IF_ERROR_IN(trees.blobs().Stat(*entry.file).status(),
+                                                      absl::StrCat("export ", path));
+                                 }
+                                 return tree::Visit::kContinue;
+                               }));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::exporter

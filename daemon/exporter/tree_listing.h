@@ -12,6 +12,7 @@
 
 #include "cache/tree/tree_store.h"
 #include "daemon/session/file_stat.h"
+#include "runtime/base/cancel.h"
 
 namespace cairn::exporter {
 
@@ -56,5 +57,10 @@ class TreeListing {
   std::map<uint64_t, std::string> groups_;     // first path of each hard-link group
   std::optional<ListedEntry> pending_;
 };
+
+// Whether all that a listing of `roots` names is in the store: kNotFound names what is not. Asked
+// before anything is sent, so that an export can be tried again when what is missing was made anew.
+Status CheckWhole(tree::TreeStore& trees, const std::vector<ListedTree>& roots,
+                  const CancelToken& cancel);
 
 }  // namespace cairn::exporter

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/llb/capabilities.h"
 #include "daemon/llb/validate.h"
 #include "daemon/llb/vertex_name.h"
 #include "proto/ops.pb.h"
@@ -183,6 +184,7 @@ StatusOr<Graph> Graph::Load(const pb::Definition& definition, const GraphLimits&
                                                   .name = {}});
     const std::string text = digest.ToString();
     if (auto found = definition.metadata().find(text); found != definition.metadata().end()) {
+      RETURN_IF_ERROR(CheckCapabilities(found->second));
       vertex->metadata = std::make_shared<const pb::OpMetadata>(found->second);
     }
     if (auto found = definition.source().locations().find(text);

@@ -94,14 +94,21 @@ class CopyAction {
     return std::vector<tree::Found>{std::move(found)};
   }
 
-  Status MakeDirectories(const std::string& path) {
+  // Makes `path` a directory. Of a mode that is to be changed to, only a number says what a new
+  // directory's is.
+  Status MakeDirectories(const std::string& path, const std::optional<FileMode>& mode) {
     ASSIGN_OR_RETURN(const auto existing, target_.editor.Get(path, /*follow=*/true));
     if (existing && existing->type == Entry::Type::kDirectory) {
       return absl::OkStatus();
     }
-    fs::Metadata metadata{.mode = 0755, .mtime_ns = target_.now_ns};
-    const TreeCopier copier(target_.store, target_.editor, options_);
-    metadata = copier.Changed(metadata, /*is_directory=*/true, /*is_link=*/false);
+    fs::Metadata metadata{.mode = 0755, .mtime_ns = options_.mtime_ns.value_or(target_.now_ns)};
+    if (mode && mode->exact()) {
+      metadata.mode = *mode->exact();
+    }
+    if (options_.owner) {
+      metadata.uid = options_.owner->uid;
+      metadata.gid = options_.owner->gid;
+    }
     const Status made = target_.editor.MakeDirectory(path, metadata, /*parents=*/true);
     return made.ok() ? made : Annotate(made, absl::StrCat("mkdir ", JoinPath("/", path)));
   }
@@ -111,7 +118,7 @@ class CopyAction {
     const bool names_directory =
         absl::EndsWith(action_.dest(), "/") || absl::EndsWith(action_.dest(), "/.");
     ASSIGN_OR_RETURN(const std::string wanted, target_.editor.Resolve(clean, /*follow_last=*/true));
-    RETURN_IF_ERROR(MakeDirectories(names_directory ? wanted : ParentOf(wanted)));
+    RETURN_IF_ERROR(MakeDirectories(names_directory ? wanted : ParentOf(wanted), options_.mode));
     ASSIGN_OR_RETURN(const auto existing, target_.editor.Get(wanted, /*follow=*/false));
     const bool is_directory = source.entry.type == Entry::Type::kDirectory;
     const bool into = is_directory ? !action_.dircopycontents() && existing.has_value()
@@ -119,18 +126,20 @@ class CopyAction {
     const std::string destination =
         into ? JoinPath(wanted, BaseName(source.path) == "." ? "" : BaseName(source.path)) : wanted;
     const bool contents_to_new = is_directory && action_.dircopycontents() && !existing;
-    RETURN_IF_ERROR(MakeDirectories(contents_to_new ? destination : ParentOf(destination)));
+    RETURN_IF_ERROR(
+        MakeDirectories(contents_to_new ? destination : ParentOf(destination), options_.mode));
     TreeCopier copier(target_.store, target_.editor, options_);
     if (!is_directory) {
       Entry entry = source.entry;
       entry.link_group = 0;
       return copier.CopyFile(std::move(entry), destination);
     }
-    return CopyDirectory(copier, *source.entry.directory, destination);
+    return CopyDirectory(copier, source, destination);
   }
 
-  Status CopyDirectory(TreeCopier& copier, const tree::TreeRef& whole,
+  Status CopyDirectory(TreeCopier& copier, const tree::Found& source,
                        const std::string& destination) {
+    const tree::TreeRef& whole = *source.entry.directory;
     tree::TreeRef selected = whole;
     if (action_.include_patterns_size() > 0 || action_.exclude_patterns_size() > 0) {
       ASSIGN_OR_RETURN(
@@ -144,10 +153,12 @@ class CopyAction {
     if (!existing || existing->type != Entry::Type::kDirectory) {
       return absl::OkStatus();
     }
-    // A directory that was there keeps its metadata but for the time.
+    // A directory that was there keeps its metadata but for the time. A context's root has none.
     ASSIGN_OR_RETURN(fs::Metadata metadata, target_.editor.DirectoryMetadata(destination));
     ASSIGN_OR_RETURN(const auto directory, target_.store.Load(whole.digest));
-    metadata.mtime_ns = options_.mtime_ns.value_or(directory->metadata.mtime_ns);
+    const bool timeless = directory->metadata.mtime_ns == 0 && CleanPath(source.path) == "/";
+    metadata.mtime_ns =
+        options_.mtime_ns.value_or(timeless ? target_.now_ns : directory->metadata.mtime_ns);
     return target_.editor.SetDirectoryMetadata(destination, metadata);
   }
 
@@ -176,9 +187,10 @@ class CopyAction {
     const std::string clean = CleanPath(absl::StrCat("/", action_.dest()));
     ASSIGN_OR_RETURN(const std::string destination,
                      target_.editor.Resolve(clean, /*follow_last=*/true));
-    CopyOptions options{.owner = options_.owner, .replace_existing = true};
+    CopyOptions options{
+        .owner = options_.owner, .replace_existing = true, .implied_mtime_ns = target_.now_ns};
     TreeCopier copier(target_.store, target_.editor, options);
-    RETURN_IF_ERROR(MakeDirectories(destination));
+    RETURN_IF_ERROR(MakeDirectories(destination, std::nullopt));
     ASSIGN_OR_RETURN(const auto reader, target_.store.blobs().Open(*file->entry.file));
     const auto stream = reader->Stream();
     ASSIGN_OR_RETURN_IN(const layer::ImportedTar imported,

@@ -1,6 +1,9 @@
 #include "daemon/ops/exec_mounts.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -191,6 +194,7 @@ Status ExecMounts::AddBind(int index, const pb::Mount& mount, const layer::Chain
   Output output{.mount = index,
                 .base = base,
                 .base_input = static_cast<int>(mount.input()),
+                .is_root = is_root,
                 .written = std::move(writable)};
   if (has_output) {
     outputs_.push_back(std::move(output));
@@ -291,11 +295,29 @@ Status ExecMounts::AddAgent(const pb::Mount& mount, const Request& request, sand
   return absl::OkStatus();
 }
 
+Status ExecMounts::KeepMountPoints(const Output& output) const {
+  ASSIGN_OR_RETURN(const tree::TreeRef tree, stores_.chains.TreeOf(output.base));
+  ASSIGN_OR_RETURN(const auto root, stores_.chains.trees().Load(tree.digest));
+  for (const char* name : {"dev", "proc", "sys"}) {
+    const std::string path = absl::StrCat(output.written->upper_directory(), "/", name);
+    if (root->Find(name) != nullptr || (::mkdir(path.c_str(), 0755) != 0 && errno == EEXIST)) {
+      continue;
+    }
+    if (::chmod(path.c_str(), 0755) != 0) {  // whatever the umask
+      return ErrnoStatus(errno, absl::StrCat("make /", name));
+    }
+  }
+  return absl::OkStatus();
+}
+
 StatusOr<std::vector<solver::OpOutput>> ExecMounts::Commit(const CancelToken& cancel) {
   std::vector<solver::OpOutput> results;
   for (Output& output : outputs_) {
     layer::Chain chain = output.base;
     if (output.written != nullptr) {
+      if (output.is_root) {
+        RETURN_IF_ERROR(KeepMountPoints(output));
+      }
       ASSIGN_OR_RETURN_IN(chain,
                           stores_.snapshots.Commit(std::move(output.written), output.base, cancel),
                           "keep what the step wrote");

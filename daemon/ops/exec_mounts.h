@@ -68,6 +68,7 @@ class ExecMounts {
     int mount = 0;  // its index
     layer::Chain base;
     int base_input = -1;
+    bool is_root = false;
     std::unique_ptr<snapshot::Writable> written;  // null: the output is the input
   };
 
@@ -82,6 +83,10 @@ class ExecMounts {
                    const CancelToken& cancel);
   Status AddAgent(const pb::Mount& mount, const Request& request, sandbox::MountSpec spec,
                   const CancelToken& cancel);
+
+  // Makes the directories that the container's kernel file systems were mounted on where the root
+  // had none: they stay in the result, as container runtimes leave them there.
+  Status KeepMountPoints(const Output& output) const;
 
   const Stores stores_;
   bool has_root_ = false;

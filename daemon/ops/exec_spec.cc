@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/llb/errors.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/go_quote.h"
 
 namespace cairn::ops {
 namespace {
@@ -144,8 +145,8 @@ Status CheckOutcome(const sandbox::RunOutcome& outcome, const pb::Meta& meta,
   if (outcome.kind == Kind::kExited && is_valid) {
     return absl::OkStatus();
   }
-  std::string message = absl::StrCat("process \"", absl::StrJoin(meta.args(), " "),
-                                     "\" did not complete successfully: ");
+  std::string message = absl::StrCat("process ", GoQuote(absl::StrJoin(meta.args(), " ")),
+                                     " did not complete successfully: ");
   const std::string reason = ReasonOf(outcome);
   if (outcome.kind == Kind::kSetupFailed) {
     absl::StrAppend(&message, reason);

@@ -19,6 +19,9 @@ class FileMode {
   // Exactly the permission, setuid, setgid and sticky bits of `mode`.
   static FileMode Exactly(uint32_t mode);
 
+  // The whole mode, when it is a number.
+  const std::optional<uint32_t>& exact() const { return exact_; }
+
   // What becomes of `mode` (07777 bits).
   uint32_t Apply(uint32_t mode, bool is_directory) const;
 

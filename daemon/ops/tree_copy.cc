@@ -75,19 +75,58 @@ Status TreeCopier::CopyDirectory(const tree::TreeRef& source, const std::string&
   return Merge(copy, path, overwrite_metadata);
 }
 
+StatusOr<tree::TreeRef> TreeCopier::Settled(const tree::TreeRef& directory) {
+  if (!directory.Has(tree::TreeRef::kHasImplied)) {
+    return directory;
+  }
+  ASSIGN_OR_RETURN(const auto loaded, store_.Load(directory.digest));
+  tree::Directory settled = *loaded;
+  if (settled.implied) {
+    settled.implied = false;
+    settled.metadata = {.mode = 0755, .mtime_ns = options_.implied_mtime_ns};
+  }
+  for (tree::Entry& entry : settled.entries) {
+    if (entry.type == tree::Entry::Type::kDirectory) {
+      ASSIGN_OR_RETURN(entry.directory, Settled(*entry.directory));
+    }
+  }
+  return store_.Store(std::move(settled));
+}
+
+StatusOr<std::optional<std::string>> TreeCopier::FollowImplied(const tree::Directory& directory,
+                                                               const tree::Entry& existing,
+                                                               const std::string& path) {
+  if (!directory.implied || existing.type != tree::Entry::Type::kSymlink) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const std::optional<tree::Entry> target, editor_.Get(path, /*follow=*/true));
+  if (!target || target->type != tree::Entry::Type::kDirectory) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(std::string resolved, editor_.Resolve(path, /*follow_last=*/true));
+  return std::optional<std::string>(std::move(resolved));
+}
+
 Status TreeCopier::Merge(const tree::TreeRef& source, const std::string& path,
                          bool overwrite_metadata) {
   ASSIGN_OR_RETURN(const std::optional<tree::Entry> existing, editor_.Get(path, /*follow=*/false));
+  ASSIGN_OR_RETURN(const auto directory, store_.Load(source.digest));
+  if (existing) {
+    ASSIGN_OR_RETURN(const auto elsewhere, FollowImplied(*directory, *existing, path));
+    if (elsewhere) {
+      return Merge(source, *elsewhere, overwrite_metadata);
+    }
+  }
   if (!existing || (existing->type != tree::Entry::Type::kDirectory && options_.replace_existing)) {
     ASSIGN_OR_RETURN(const tree::TreeRef changed, Changed(source));
-    return editor_.Put(path, DirectoryEntry(changed));
+    ASSIGN_OR_RETURN(const tree::TreeRef settled, Settled(changed));
+    return editor_.Put(path, DirectoryEntry(settled));
   }
   if (existing->type != tree::Entry::Type::kDirectory) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot copy to non-directory: ", JoinPath("/", path)));
   }
-  ASSIGN_OR_RETURN(const auto directory, store_.Load(source.digest));
-  if (overwrite_metadata) {
+  if (overwrite_metadata && !directory->implied) {
     RETURN_IF_ERROR(editor_.SetDirectoryMetadata(
         path, Changed(directory->metadata, /*is_directory=*/true, /*is_link=*/false)));
   }

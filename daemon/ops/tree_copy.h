@@ -23,6 +23,8 @@ struct CopyOptions {
   std::optional<int64_t> mtime_ns;
   // What is in the way of another kind is removed, else it is an error.
   bool replace_existing = false;
+  // The time of directories that an archive only implies, where they are new.
+  int64_t implied_mtime_ns = 0;
 };
 
 class TreeCopier {
@@ -37,7 +39,8 @@ class TreeCopier {
 
   // Puts the tree `source` at `path`: as it is where nothing was, merged into a directory that is
   // there. That directory's own metadata is overwritten when `overwrite_metadata`; of directories
-  // below it always is. Anything else in the way: "cannot copy to non-directory: <path>".
+  // below it always is, unless it is implied. An implied directory also merges into where a link
+  // leads. Anything else in the way: "cannot copy to non-directory: <path>".
   Status CopyDirectory(const tree::TreeRef& source, const std::string& path,
                        bool overwrite_metadata);
 
@@ -49,6 +52,13 @@ class TreeCopier {
     return options_.owner.has_value() || options_.mode.has_value() || options_.mtime_ns.has_value();
   }
   StatusOr<tree::TreeRef> Changed(const tree::TreeRef& directory);
+  // `directory` as it is where nothing was: what was implied is settled.
+  StatusOr<tree::TreeRef> Settled(const tree::TreeRef& directory);
+  // Whether what an archive has below `path`, which it only implies, belongs elsewhere: where the
+  // link at `path` leads.
+  StatusOr<std::optional<std::string>> FollowImplied(const tree::Directory& directory,
+                                                     const tree::Entry& existing,
+                                                     const std::string& path);
   Status Merge(const tree::TreeRef& source, const std::string& path, bool overwrite_metadata);
 
   tree::TreeStore& store_;

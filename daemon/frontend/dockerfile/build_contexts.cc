@@ -1,6 +1,7 @@
 #include "daemon/frontend/dockerfile/build_contexts.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -15,6 +16,8 @@
 #include "daemon/frontend/dockerfile/text.h"
 #include "runtime/base/go_match.h"
 #include "runtime/base/pattern.h"
+#include "runtime/fs/compression.h"
+#include "runtime/fs/tar_reader.h"
 
 namespace cairn::dockerfile {
 namespace {
@@ -85,6 +88,53 @@ llb::Output Subdirectory(const llb::Output& output, const std::string& directory
   copy->set_timestamp(-1);
   copy->set_dircopycontents(true);
   return file.Finish();
+}
+
+// The one source that `output` is made of; null when there are several or none.
+const llb::Node* OnlySource(const llb::Output& output) {
+  const llb::Node* source = nullptr;
+  std::set<const llb::Node*> seen;
+  std::vector<const llb::Node*> to_visit = {output.node.get()};
+  while (!to_visit.empty()) {
+    const llb::Node* node = to_visit.back();
+    to_visit.pop_back();
+    if (node == nullptr || !seen.insert(node).second) {
+      continue;
+    }
+    if (node->op.has_source()) {
+      if (source != nullptr) {
+        return nullptr;
+      }
+      source = node;
+    }
+    for (const llb::Output& input : node->inputs) {
+      to_visit.push_back(input.node.get());
+    }
+  }
+  return source;
+}
+
+// The latest time of a regular file in a tar, compressed or not; nullopt for what is none.
+std::optional<absl::Time> NewestFileOf(string_view archive) {
+  fs::StringSource source{std::string(archive)};
+  const auto plain = fs::NewDetectingDecompressor(source);
+  if (!plain.ok()) {
+    return std::nullopt;
+  }
+  fs::TarReader tar(**plain);
+  std::optional<int64_t> newest;
+  for (;;) {
+    const StatusOr<std::optional<fs::TarEntry>> entry = tar.Next();
+    if (!entry.ok()) {
+      return std::nullopt;
+    }
+    if (!entry->has_value()) {
+      return newest.has_value() ? std::optional(absl::FromUnixNanos(*newest)) : std::nullopt;
+    }
+    if ((*entry)->kind == fs::Kind::kFile && !(*entry)->hard_link) {
+      newest = std::max(newest.value_or(INT64_MIN), (*entry)->metadata.mtime_ns);
+    }
+  }
 }
 
 llb::Output Unpacked(const llb::Output& archive) {
@@ -302,39 +352,55 @@ StatusOr<ResolvedImage> BuildContexts::Resolve(const std::string& reference,
   return ResolvedImage{image.reference, image.digest.ToString(), image.config};
 }
 
-StatusOr<std::optional<absl::Time>> BuildContexts::SourceTime(const llb::Output& source,
+StatusOr<std::optional<absl::Time>> BuildContexts::SourceTime(const llb::Output& output,
                                                               const std::string& log_name) {
-  if (source.is_scratch() || !source.node->op.has_source()) {
+  const llb::Node* source = OnlySource(output);
+  if (source == nullptr) {
     return std::nullopt;
   }
-  const std::string& identifier = source.node->op.source().identifier();
+  const std::string& identifier = source->op.source().identifier();
   if (absl::StartsWith(identifier, "git://")) {
-    // With "commit" times every file of the checkout carries the time of its commit.
-    auto node = std::make_shared<llb::Node>(*source.node);
-    node->original_bytes.clear();
-    (*node->op.mutable_source()->mutable_attrs())["git.mtime"] = "commit";
-    node->AddCapability("source.git.mtime");
-    node->SetName(log_name);
-    ASSIGN_OR_RETURN(const solver::RefPtr ref, SolveOutput(llb::Output{node}));
-    ASSIGN_OR_RETURN(const std::vector<solver::FileStat> files,
-                     bridge_.ReadDir(ref, "/", "", cancel_));
-    std::optional<absl::Time> latest;
-    for (const solver::FileStat& file : files) {
-      const absl::Time time = absl::FromUnixNanos(file.metadata.mtime_ns);
-      if (file.kind == fs::Kind::kFile && (!latest.has_value() || time > *latest)) {
-        latest = time;
-      }
-    }
-    return latest;
+    return CommitTime(*source, log_name);
   }
-  if (absl::StartsWith(identifier, "http://") || absl::StartsWith(identifier, "https://")) {
-    solver::ResolveSourceRequest request;
-    request.source = source.node->op.source();
-    request.log_name = log_name;
-    ASSIGN_OR_RETURN(const solver::SourceMeta meta, bridge_.ResolveSourceMeta(request, cancel_));
+  if (!absl::StartsWith(identifier, "http://") && !absl::StartsWith(identifier, "https://")) {
+    return std::nullopt;
+  }
+  solver::ResolveSourceRequest request;
+  request.source = source->op.source();
+  request.log_name = log_name;
+  ASSIGN_OR_RETURN(const solver::SourceMeta meta, bridge_.ResolveSourceMeta(request, cancel_));
+  const auto name = source->op.source().attrs().find("http.filename");
+  if ((meta.http.has_value() && meta.http->last_modified.has_value()) ||
+      name == source->op.source().attrs().end() || name->second.empty()) {
     return meta.http.has_value() ? meta.http->last_modified : std::nullopt;
   }
-  return std::nullopt;
+  // A server that does not say when may have sent an archive that does.
+  ASSIGN_OR_RETURN(const solver::RefPtr ref,
+                   SolveOutput(llb::Output{std::make_shared<llb::Node>(*source)}));
+  ASSIGN_OR_RETURN(const std::string archive,
+                   bridge_.ReadFile(ref, name->second, std::nullopt, cancel_));
+  return NewestFileOf(archive);
+}
+
+// With "commit" times every file of the checkout carries the time of its commit.
+StatusOr<std::optional<absl::Time>> BuildContexts::CommitTime(const llb::Node& source,
+                                                              const std::string& log_name) {
+  auto node = std::make_shared<llb::Node>(source);
+  node->original_bytes.clear();
+  (*node->op.mutable_source()->mutable_attrs())["git.mtime"] = "commit";
+  node->AddCapability("source.git.mtime");
+  node->SetName(log_name);
+  ASSIGN_OR_RETURN(const solver::RefPtr ref, SolveOutput(llb::Output{node}));
+  ASSIGN_OR_RETURN(const std::vector<solver::FileStat> files,
+                   bridge_.ReadDir(ref, "/", "", cancel_));
+  std::optional<absl::Time> latest;
+  for (const solver::FileStat& file : files) {
+    const absl::Time time = absl::FromUnixNanos(file.metadata.mtime_ns);
+    if (file.kind == fs::Kind::kFile && (!latest.has_value() || time > *latest)) {
+      latest = time;
+    }
+  }
+  return latest;
 }
 
 }  // namespace cairn::dockerfile

@@ -70,6 +70,8 @@ class BuildContexts : public ContextSource, public ImageResolver {
   StatusOr<ContextState> LoadLocal(const Named& named);
   StatusOr<ContextState> LoadInput(const Named& named);
   StatusOr<ContextState> LoadUrl(const Named& named);
+  StatusOr<std::optional<absl::Time>> CommitTime(const llb::Node& source,
+                                                 const std::string& log_name);
 
   solver::Bridge& bridge_;
   const std::map<std::string, std::string>& attributes_;

@@ -182,10 +182,8 @@ std::string FindGroup(const std::vector<GroupEntry>& entries, const std::string&
   return "unable to find group " + text + ": no matching entries in group file";
 }
 
-}  // namespace
-
-std::string ResolveUser(int root, const std::string& text, UserIdentity& identity) {
-  identity = UserIdentity();
+// Fills in all but the group of the process itself, which is one of its groups, too.
+std::string ResolveIds(int root, const std::string& text, UserIdentity& identity) {
   const size_t colon = text.find(':');
   const bool has_group = colon != std::string::npos;
   const std::string user = text.empty() ? "0" : text.substr(0, colon);
@@ -224,6 +222,17 @@ std::string ResolveUser(int root, const std::string& text, UserIdentity& identit
     }
   }
   return {};
+}
+
+}  // namespace
+
+std::string ResolveUser(int root, const std::string& text, UserIdentity& identity) {
+  identity = UserIdentity();
+  std::string error = ResolveIds(root, text, identity);
+  // As other runtimes have it: id(1) lists the group, and what checks supplementary groups alone
+  // finds it.
+  identity.groups.insert(identity.groups.begin(), identity.gid);
+  return error;
 }
 
 }  // namespace cairn::sandbox

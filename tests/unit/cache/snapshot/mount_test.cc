@@ -183,7 +183,8 @@ TEST_F(MountTest, OpenKeepsSnapshotsAndRemovesLeftovers) {
 TEST_F(MountTest, ExportWritesRealFiles) {
   const std::string big(20000, 'x');
   const layer::Chain chain = Run(ChainOf({"a/b=1", "big=" + big, "l->a/b"}),
-                                 "chmod 4755 a/b; ln big big2; rm l; ln -s big l; mknod p p");
+                                 "chmod 4755 a/b; touch -d @1 big; ln big big2; rm l; ln -s big l; "
+                                 "mknod p p");
   const testing::TempDir out;
   out.Write("a/kept", "mine");
   out.Write("big", "old");

@@ -183,7 +183,7 @@ TEST(PingTest, ListsCapabilitiesAndTheWorker) {
   AnswerPing(worker, &response);
 
   EXPECT_GT(response.frontendapicaps_size(), 20);
-  EXPECT_GT(response.llbcaps_size(), 60);
+  EXPECT_GT(response.llbcaps_size(), 50);
   for (const auto& cap : response.llbcaps()) {
     EXPECT_TRUE(cap.enabled()) << cap.id();
   }

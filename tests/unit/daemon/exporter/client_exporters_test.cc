@@ -116,6 +116,41 @@ TEST_F(ClientExportersTest, TarOfTheFiles) {
   EXPECT_EQ(Received(), expected);
 }
 
+// What was half sent could not be sent again once the bytes were made anew.
+TEST_F(ClientExportersTest, NothingIsSentWhenBytesAreMissing) {
+  const SolvedResult result = Result();
+  lease_.reset();  // what it has seen stays
+  ASSERT_OK(blobs_->Remove({Digest::Of("x")}, [](const Digest&) {}));
+  lease_ = ledger_->NewLease();
+  for (const char* type : {"tar", "local", "oci"}) {
+    EXPECT_EQ(Export(type, {}, result).status().code(), absl::StatusCode::kNotFound) << type;
+  }
+  EXPECT_TRUE(receiver_.metadata.empty());
+}
+
+TEST_F(ClientExportersTest, StatementsAreAboutTheFilesUnlessTheySayOtherwise) {
+  SolvedResult result = Result();
+  result.attestations["linux/amd64"] = {
+      {.predicate_type = "t",
+       .predicate = [] { return "{\"a\": [1, {}], \"b\": \"x: , {\"}"; },
+       .file_name = "a.json"},
+      {.predicate_type = "t",
+       .subjects = {{.raw = true, .digests = {"sha256:00ff"}, .name = "n"}},
+       .file_name = "b.json"}};
+  result.metadata["containerimage.config"] = R"({"os":"linux","architecture":"amd64"})";
+  ASSERT_OK(Export("tar", {{"attestation-prefix", "p."}}, result));
+  std::map<std::string, std::string> files = Received();
+  EXPECT_THAT(files["p.a.json"],
+              HasSubstr("  \"predicate\": {\n    \"a\": [\n      1,\n      {}\n    ],\n    "
+                        "\"b\": \"x: , {\"\n  }\n}"));
+  const auto own = nlohmann::json::parse(files["p.a.json"]);
+  EXPECT_EQ(own["subject"].size(), 2u);
+  EXPECT_EQ(own["subject"][0]["name"], "d/f");
+  const auto quoted = nlohmann::json::parse(files["p.b.json"]);
+  EXPECT_EQ(quoted["subject"].dump(), R"([{"digest":{"sha256":"00ff"},"name":"n"}])");
+  EXPECT_TRUE(quoted["predicate"].is_null());
+}
+
 TEST_F(ClientExportersTest, NoClientIsAnError) {
   sessions_.Remove(client_->session());
   EXPECT_THAT(Export("tar", {}, Result()),

@@ -135,7 +135,7 @@ TEST(StatementsTest, PredicateIsTakenOverAsItIs) {
   const StatusOr<std::string> statement = MakeStatement(
       {.predicate_type = "t", .predicate = [] { return "{\"z\":1, \"a\":2}"; }}, subjects);
   ASSERT_TRUE(statement.ok());
-  EXPECT_THAT(*statement, HasSubstr(",\"predicate\":{\"z\":1, \"a\":2}}"));
+  EXPECT_THAT(*statement, HasSubstr(",\"predicate\":{\"z\":1,\"a\":2}}"));
   EXPECT_EQ(Json::parse(*statement)["subject"][0]["digest"]["sha256"], Digest::Of("m").hex());
 }
 

@@ -103,6 +103,29 @@ TEST_F(ImageExporterTest, AttestationsMakeAnIndexToo) {
               HasSubstr("pkg:docker/app@latest?platform=linux%2Famd64"));
 }
 
+TEST_F(ImageExporterTest, SubjectsOfStatementsArePackageUrls) {
+  SolvedResult result = Single();
+  result.attestations["linux/amd64"] = {{.predicate_type = "t", .predicate = [] { return ""; }}};
+  ASSERT_OK_AND_ASSIGN(auto response,
+                       Export("image", {{"name", "localhost:5000/team/app:v1"}}, result));
+  ASSERT_OK_AND_ASSIGN(
+      const registry::Index index,
+      registry::ParseIndex(*blobs_->Read(*Digest::Parse(response["containerimage.digest"]))));
+  const registry::Manifest manifest = StoredManifest(index.manifests.at(1).digest);
+  const auto statement = nlohmann::json::parse(*blobs_->Read(manifest.layers.at(0).digest));
+  EXPECT_EQ(statement["subject"][0]["name"],
+            "pkg:docker/localhost%3A5000/team/app@v1?platform=linux%2Famd64");
+  EXPECT_EQ(statement["subject"][0]["digest"]["sha256"], index.manifests[0].digest.hex());
+  EXPECT_TRUE(statement["predicate"].is_null());
+}
+
+TEST_F(ImageExporterTest, PredicatesAreJson) {
+  SolvedResult result = Single();
+  result.attestations["linux/amd64"] = {{.predicate_type = "t", .predicate = [] { return "{"; }}};
+  EXPECT_THAT(Export("image", {}, result),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no valid JSON")));
+}
+
 TEST_F(ImageExporterTest, ScratchHasNoLayers) {
   SolvedResult result;
   result.single.emplace(std::nullopt);
@@ -137,6 +160,19 @@ TEST_F(ImageExporterTest, BadDescriptionsOfTheResultAreNamed) {
   EXPECT_THAT(Export("image", {}, result),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("invalid null image config for export")));
+}
+
+// A compressed layer that was only pushed belonged to nobody: after the next sweep each push
+// compressed the whole of it again.
+TEST_F(ImageExporterTest, LayersOutliveASweep) {
+  ASSERT_OK_AND_ASSIGN(auto response, Export("image", {}, Single()));
+  const registry::Manifest manifest =
+      StoredManifest(*Digest::Parse(response["containerimage.digest"]));
+  lease_.reset();  // the build ends
+
+  ASSERT_OK(ledger_->Sweep());
+
+  EXPECT_THAT(blobs_->Contains(manifest.layers.at(0).digest), cairn::testing::IsOkAndHolds(true));
 }
 
 TEST_F(ImageExporterTest, PushesToARegistry) {

@@ -1,8 +1,10 @@
 #include "daemon/llb/graph.h"
 
+#include <algorithm>
 #include <string>
 
 #include "daemon/llb/builder.h"
+#include "daemon/llb/capabilities.h"
 #include "proto/ops.pb.h"
 #include "tests/unit/testing.h"
 
@@ -54,6 +56,26 @@ TEST(GraphTest, KeepsOriginalBytesAndDigests) {
   EXPECT_EQ(graph.vertices()[1]->name, "true");
   EXPECT_EQ(graph.vertices()[1]->inputs[0].vertex, graph.vertices()[0]->digest);
   EXPECT_EQ(graph.target()->vertex.ToString(), exec);
+}
+
+// An attribute that is not known was passed over, and something else was built.
+TEST(GraphTest, UnknownCapabilitiesAreRefused) {
+  pb::Definition definition;
+  const std::string source = Append(definition, SourceOp("docker-image://busybox"));
+  Append(definition, Head(source));
+  auto& caps = *(*definition.mutable_metadata())[source].mutable_caps();
+  caps["source.image"] = true;
+  EXPECT_OK(Graph::Load(definition));
+  caps["source.image.upsidedown"] = true;
+  EXPECT_THAT(Graph::Load(definition),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       HasSubstr("unknown API capability source.image.upsidedown")));
+}
+
+TEST(GraphTest, CapabilitiesAreSortedAndDistinct) {
+  const std::vector<std::string>& known = Capabilities();
+  EXPECT_TRUE(std::is_sorted(known.begin(), known.end()));
+  EXPECT_EQ(std::adjacent_find(known.begin(), known.end()), known.end());
 }
 
 TEST(GraphTest, DropsVerticesTheTargetDoesNotNeed) {

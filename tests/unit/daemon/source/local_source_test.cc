@@ -1,0 +1,101 @@
+#include "daemon/source/local_source.h"
+
+#include "proto/file_sync.grpc.pb.h"
+#include "proto/ops.pb.h"
+#include "tests/unit/daemon/ops/op_fixture.h"
+#include "tests/unit/daemon/session/fake_client.h"
+#include "tests/unit/testing.h"
+
+namespace cairn::source {
+namespace {
+
+using fsutil::types::Packet;
+
+// Offers one small file and counts how often its bytes are asked for.
+class OneFile final : public moby::filesync::v1::FileSync::Service {
+ public:
+  grpc::Status DiffCopy(grpc::ServerContext*,
+                        grpc::ServerReaderWriter<Packet, Packet>* stream) override {
+    Packet entry;
+    entry.mutable_stat()->set_path("f");
+    entry.mutable_stat()->set_mode(0644);
+    entry.mutable_stat()->set_size(5);
+    stream->Write(entry);
+    stream->Write(Packet());
+    Packet request;
+    while (stream->Read(&request) && request.type() == Packet::PACKET_REQ) {
+      ++requests;
+      Packet data;
+      data.set_type(Packet::PACKET_DATA);
+      data.set_id(request.id());
+      data.set_data("hello");
+      stream->Write(data);
+      data.clear_data();
+      stream->Write(data);
+    }
+    Packet fin;
+    fin.set_type(Packet::PACKET_FIN);
+    stream->Write(fin);
+    return grpc::Status::OK;
+  }
+
+  int requests = 0;
+};
+
+class LocalSourceTest : public ops::testing::OpTest {
+ protected:
+  void SetUp() override {
+    OpTest::SetUp();
+    ASSERT_OK_AND_ASSIGN(ledger_, gc::Ledger::Open(*database_, *trees_));
+    sessions_.Add(client_.shared_session());
+  }
+
+  // Transfers the context as one build does, and ends the build.
+  void Transfer() {
+    pb::SourceOp op;
+    op.set_identifier("local://context");
+    ASSERT_OK_AND_ASSIGN(const auto source, LocalSource::Create(op, {.sessions = sessions_,
+                                                                     .chains = *chains_,
+                                                                     .database = *database_,
+                                                                     .ledger = *ledger_}));
+    const auto lease = ledger_->NewLease();
+    used_lease_ = lease.get();
+    session::SessionGroup group({"client"});
+    solver::OpContext context{.cancel = {},
+                              .reporter = reporter_,
+                              .sessions = group,
+                              .entitlements = entitlements_,
+                              .lease = *lease,
+                              .job = job_};
+    ASSERT_OK(source->Prepare(context));
+  }
+
+  OneFile files_;
+  session::FakeClient client_{{&files_}};
+  Logger log_{LogLevel::kError, LogFormat::kText};
+  session::SessionManager sessions_{log_};
+  std::unique_ptr<gc::Ledger> ledger_;
+};
+
+TEST_F(LocalSourceTest, UnchangedFilesAreAskedForOnce) {
+  Transfer();
+  Transfer();
+  EXPECT_EQ(files_.requests, 1);
+}
+
+// The row in kContexts outlived the record, and a transfer that found the same tree there made no
+// new one: what it had received belonged to nobody and was swept.
+TEST_F(LocalSourceTest, CollectedContextIsOwnedAgainByTheNextTransfer) {
+  Transfer();
+  ASSERT_OK_AND_ASSIGN(const auto records, ledger_->List());
+  ASSERT_EQ(records.size(), 1u);
+  ASSERT_OK(ledger_->Remove(records[0].identity));
+  Transfer();
+  ASSERT_OK(ledger_->Sweep());
+  EXPECT_THAT(blobs_->Contains(Digest::Of("hello")), testing::IsOkAndHolds(true));
+  Transfer();
+  EXPECT_EQ(files_.requests, 2);
+}
+
+}  // namespace
+}  // namespace cairn::source
