@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "client/render_error.h"
 #include "proto/control.grpc.pb.h"
 #include "runtime/base/fd.h"
 
@@ -49,11 +50,14 @@ StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(
   if (options.ca_file.empty() && options.certificate_file.empty() && options.key_file.empty()) {
     return grpc::InsecureChannelCredentials();
   }
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return absl::InvalidArgumentError("--tlscert and --tlskey go together: give both or none");
+  }
   grpc::SslCredentialsOptions ssl;
   if (!options.ca_file.empty()) {
     ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadFile(options.ca_file));
   }
-  if (!options.certificate_file.empty() || !options.key_file.empty()) {
+  if (!options.certificate_file.empty()) {
     ASSIGN_OR_RETURN(ssl.pem_cert_chain, ReadFile(options.certificate_file));
     ASSIGN_OR_RETURN(ssl.pem_private_key, ReadFile(options.key_file));
   }
@@ -98,9 +102,7 @@ Status Connection::WaitReady(absl::Duration timeout, const CancelToken& cancel) 
     }
     RETURN_IF_ERROR(cancel.Check());
     if (absl::Now() >= deadline) {
-      return absl::UnavailableError(
-          absl::StrCat("connect to ", address_, ": ", status.error_message(),
-                       "; is cairnd running? set CAIRN_HOST or --addr to where it listens"));
+      return Annotate(FromDaemon(status), absl::StrCat("wait for ", address_));
     }
     cancel.WaitFor(std::min(absl::Milliseconds(20), deadline - absl::Now()));
     // A channel that failed once waits for seconds before it tries again; a new one does not.

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -80,6 +81,8 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   ::signal(SIGPIPE, SIG_IGN);
+  // Errors come back as statuses; the library's own lines beside them only repeat the cause.
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
   CancelSource cancel;
   context.cancel = cancel.token();
   SignalWatch signals(cancel);

@@ -66,13 +66,55 @@ std::string Excerpt(const std::string& detail) {
   return absl::StrCat(out, kRule);
 }
 
+// What can be done about a connection that failed with `cause`, in gRPC's and OpenSSL's words.
+string_view WayOut(string_view cause) {
+  if (absl::StrContains(cause, "certificate verify failed")) {
+    return "the daemon's certificate does not come from the CA of --tlscacert";
+  }
+  if (absl::StrContains(cause, "is not in peer certificate")) {
+    return "--tlsservername says which name to expect";
+  }
+  if (absl::StrContains(cause, "wrong version number")) {
+    return "the daemon speaks no TLS there: leave out --tlscacert, --tlscert and --tlskey";
+  }
+  if (absl::StrContains(cause, "Socket closed") || absl::StrContains(cause, "Connection reset")) {
+    return "a daemon that wants TLS needs --tlscacert, and --tlscert and --tlskey if it asks who "
+           "its clients are";
+  }
+  return "is cairnd running? set CAIRN_HOST or --addr to where it listens";
+}
+
+// The text of a status that tells of no connection: where to, why not, what to do about it.
+std::string ConnectionText(string_view text) {
+  // "failed to connect to all addresses; last error: UNKNOWN: unix:/path: No such file"
+  const size_t last = text.find("last error: ");
+  const size_t cause = last == string_view::npos ? last : text.find(": ", last + 12);
+  if (cause != string_view::npos) {
+    text.remove_prefix(cause + 2);
+  }
+  return absl::StrCat("connect to ", text, "; ", WayOut(text));
+}
+
+bool IsUnreachable(const grpc::Status& status) {
+  const std::string& text = status.error_message();
+  return status.error_code() == grpc::UNAVAILABLE &&
+         (absl::StartsWith(text, "failed to connect to all addresses") ||
+          absl::StartsWith(text, "DNS resolution failed"));
+}
+
 }  // namespace
 
 Status FromDaemon(const grpc::Status& status) {
   if (status.ok()) {
     return absl::OkStatus();
   }
+  if (IsUnreachable(status)) {
+    return absl::UnavailableError(ConnectionText(status.error_message()));
+  }
   Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (status.error_code() == grpc::UNAVAILABLE) {
+    out = absl::UnavailableError(absl::StrCat("the daemon is gone: ", status.error_message()));
+  }
   if (status.error_code() == grpc::UNIMPLEMENTED && status.error_message().empty()) {
     out = absl::UnimplementedError("the daemon at this address does not offer that");
   }

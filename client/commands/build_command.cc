@@ -100,6 +100,9 @@ class BuildCommand {
         *connection, request_, [&](const auto& message) { display->Update(message); },
         context.cancel);
     display->Finish(response.status());
+    if (!response.ok() && context.cancel.cancelled()) {
+      return absl::CancelledError("the build was canceled");
+    }
     if (!response.ok()) {
       const std::string excerpt = SourceExcerpt(response.status());
       if (!excerpt.empty()) {
@@ -193,6 +196,12 @@ class BuildCommand {
     if (!stdfs::exists(dockerfile, error) && !flags_.file.empty() && dockerfile.is_relative() &&
         stdfs::exists(stdfs::path(context) / dockerfile, error)) {
       dockerfile = stdfs::path(context) / dockerfile;
+    }
+    // The daemon takes "dockerfile" as well where nothing else is asked for.
+    if (!stdfs::exists(dockerfile, error) &&
+        (!flags_.file.empty() || !stdfs::exists(stdfs::path(context) / "dockerfile", error))) {
+      return absl::NotFoundError(absl::StrCat("there is no Dockerfile at ", dockerfile.string(),
+                                              "; -f names it if it is elsewhere"));
     }
     const stdfs::path directory = dockerfile.has_parent_path() ? dockerfile.parent_path() : ".";
     options["filename"] = dockerfile.filename().string();
@@ -305,6 +314,12 @@ class BuildCommand {
 
   Status AddOutput(OutputOption option) {
     for (ExportTarget& target : option.targets) {
+      const stdfs::path parent = stdfs::path(target.file).parent_path();
+      std::error_code error;
+      if (!parent.empty() && !stdfs::is_directory(parent, error)) {
+        return absl::NotFoundError(
+            absl::StrCat("output ", target.file, ": there is no directory ", parent.string()));
+      }
       target.index = static_cast<int>(request_.outputs.size());
       request_.session.exports.push_back(std::move(target));
     }
@@ -416,7 +431,7 @@ void AddResultOptions(CLI::App& command, BuildFlags& flags) {
   command.add_option("--load", flags.load, "Write an archive for docker load to this file (or -)")
       ->expected(0, 1)
       ->default_str("-");
-  command.add_option("--progress", flags.progress, "auto, plain, tty, quiet, rawjson");
+  command.add_option("--progress", flags.progress, "auto, plain, tty, quiet, rawjson")->take_last();
   command.add_flag("-q,--quiet", flags.quiet, "Print only the image's id");
   command.add_option("--iidfile", flags.iid_file, "Write the image's id to this file");
   command.add_option("--metadata-file", flags.metadata_file,
