@@ -135,6 +135,7 @@ TEST_F(ClientExportersTest, StatementsAreAboutTheFilesUnlessTheySayOtherwise) {
        .predicate = [] { return "{\"a\": [1, {}], \"b\": \"x: , {\"}"; },
        .file_name = "a.json"},
       {.predicate_type = "t",
+       .predicate = [] { return ""; },
        .subjects = {{.raw = true, .digests = {"sha256:00ff"}, .name = "n"}},
        .file_name = "b.json"}};
   result.metadata["containerimage.config"] = R"({"os":"linux","architecture":"amd64"})";
