@@ -66,7 +66,7 @@ std::vector<std::string> MethodsOf(const SessionOptions& options) {
 
 class TunnelledSession final : public Session {
  public:
-  TunnelledSession() : id_(NewSessionId()) {}
+  explicit TunnelledSession(const std::string& id) : id_(id.empty() ? NewSessionId() : id) {}
 
   ~TunnelledSession() override { Finish(); }
 
@@ -141,7 +141,7 @@ class TunnelledSession final : public Session {
 }  // namespace
 
 StatusOr<std::unique_ptr<Session>> Session::Start(Connection& connection, SessionOptions options) {
-  auto session = std::make_unique<TunnelledSession>();
+  auto session = std::make_unique<TunnelledSession>(options.id);
   RETURN_IF_ERROR(session->Open(connection, std::move(options)));
   return session;
 }

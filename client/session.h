@@ -44,6 +44,8 @@ struct ExportTarget {
 };
 
 struct SessionOptions {
+  // What the daemon knows the session by; empty for a new id.
+  std::string id;
   // Tells contexts of one project apart from another's on the daemon: the base name of the context
   // and a client id that stays the same.
   std::string shared_key;

@@ -1,0 +1,3 @@
+FROM scratch
+COPY busybox /bin/sh
+RUN echo before; exit 3
