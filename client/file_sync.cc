@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
-#include <sys/sysmacros.h>
 
 #include <deque>
 #include <thread>
@@ -12,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/context_walk.h"
-#include "client/file_mode.h"
+#include "client/entry_stat.h"
 #include "proto/file_sync.grpc.pb.h"
 #include "runtime/base/sync.h"
 #include "runtime/base/thread_pool.h"
@@ -134,31 +133,9 @@ class Transfer {
 
   Status SendStat(const fs::WalkEntry& entry) {
     Packet packet;
-    fsutil::types::Stat& stat = *packet.mutable_stat();
-    stat.set_path(entry.path);
-    stat.set_mode(ToGoMode(entry.kind, entry.status.st_mode & 07777));
-    stat.set_modtime(entry.status.st_mtim.tv_sec * 1000000000 + entry.status.st_mtim.tv_nsec);
-    for (const auto& [name, value] : entry.xattrs) {
-      (*stat.mutable_xattrs())[name] = value;
-    }
-    if (entry.kind == fs::Kind::kFile) {
-      stat.set_size(entry.status.st_size);
-      if (entry.status.st_nlink > 1) {
-        const auto inode = std::pair(entry.status.st_dev, entry.status.st_ino);
-        const auto [first, inserted] = inodes_.emplace(inode, entry.path);
-        if (!inserted) {
-          stat.set_linkname(first->second);
-        }
-      }
-      if (stat.linkname().empty()) {
-        files_.push_back({next_id_, entry.path});
-      }
-    } else if (entry.kind == fs::Kind::kSymlink) {
-      stat.set_linkname(entry.link_target);
-      stat.set_size(static_cast<int64_t>(entry.link_target.size()));
-    } else if (entry.kind == fs::Kind::kCharDevice || entry.kind == fs::Kind::kBlockDevice) {
-      stat.set_devmajor(major(entry.status.st_rdev));
-      stat.set_devminor(minor(entry.status.st_rdev));
+    stats_.Fill(entry, packet.mutable_stat());
+    if (entry.kind == fs::Kind::kFile && packet.stat().linkname().empty()) {
+      files_.push_back({next_id_, entry.path});
     }
     ++next_id_;
     if (!stream_.Write(packet)) {
@@ -220,7 +197,7 @@ class Transfer {
   CancelSource cancel_;
   uint32_t next_id_ = 0;
   std::vector<File> files_;  // by id, which only grows
-  std::map<std::pair<dev_t, ino_t>, std::string> inodes_;
+  EntryStats stats_;
 
   Mutex mu_;
   CondVar changed_;

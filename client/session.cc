@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "client/context_sync.h"
 #include "client/file_send.h"
 #include "client/file_sync.h"
 #include "client/image_layout.h"
@@ -24,6 +25,8 @@ namespace {
 using moby::buildkit::v1::BytesMessage;
 using SessionCall = grpc::ClientReaderWriter<BytesMessage, BytesMessage>;
 using SessionBytes = MessageStream<BytesMessage, SessionCall>;
+
+constexpr int kSocketBytes = 1 << 20;
 
 // 25 characters of base36, as all BuildKit clients make them.
 std::string NewSessionId() {
@@ -42,6 +45,7 @@ std::vector<std::string> MethodsOf(const SessionOptions& options) {
                                       "/moby.filesync.v1.Auth/Credentials"};
   if (!options.directories.empty()) {
     methods.push_back("/moby.filesync.v1.FileSync/DiffCopy");
+    methods.push_back("/cairn.v1.ContextSync/Sync");
   }
   if (!options.exports.empty()) {
     methods.push_back("/moby.filesync.v1.FileSend/DiffCopy");
@@ -74,6 +78,7 @@ class TunnelledSession final : public Session {
     services_ = MakeSessionServices(options);
     if (!options.directories.empty()) {
       services_.push_back(MakeFileSyncService(options.directories));
+      services_.push_back(MakeContextSyncService(options.directories));
     }
     if (!options.exports.empty()) {
       services_.push_back(MakeFileSendService(options.exports));
@@ -95,6 +100,9 @@ class TunnelledSession final : public Session {
       return ErrnoStatus(errno, "socketpair");
     }
     UniqueFd ours(ends[0]);
+    for (const int end : ends) {
+      ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kSocketBytes, sizeof kSocketBytes);
+    }
     ::fcntl(ends[1], F_SETFL, O_NONBLOCK);  // gRPC owns this end and wants it so
 
     context_.AddMetadata("x-docker-expose-session-uuid", id_);

@@ -116,6 +116,7 @@ Status LocalStore::PutSmall(const Digest& digest, string_view data) {
     return absl::OkStatus();
   }
   CAIRN_FAULT_POINT("blob.put.small");
+  const PutCount::Put put(puts_);
   WriteBatch batch;
   batch.Put(Table::kBlobs, digest.raw(), data);
   batch.Put(Table::kObjects, digest.raw(),
@@ -138,6 +139,7 @@ Status LocalStore::PutLarge(const Digest& digest, uint64_t size,
 
 Status LocalStore::RecordObject(const Digest& digest, uint64_t size) {
   CAIRN_FAULT_POINT("blob.put.entry");
+  const PutCount::Put put(puts_);
   const ObjectEntry entry = {.size = size, .epoch = durability_->EpochForEntry(ObjectName(digest))};
   RETURN_IF_ERROR(database_.Put(Table::kObjects, digest.raw(), entry.Encode()));
   CAIRN_FAULT_POINT("blob.put.done");
@@ -206,6 +208,16 @@ Status LocalStore::AdoptCopy(int fd, const Digest& digest, uint64_t size) {
   ASSIGN_OR_RETURN(const auto temporary, files_->NewTemporary());
   RETURN_IF_ERROR(CopyFileBytes(fd, temporary->fd()));
   return PutLarge(digest, size, *temporary);
+}
+
+Status LocalStore::MakeDurable() {
+  if (puts_.durable()) {
+    return absl::OkStatus();
+  }
+  const uint64_t done = puts_.done();
+  RETURN_IF_ERROR(durability_->MakeDurable());
+  puts_.SetDurable(done);
+  return absl::OkStatus();
 }
 
 StatusOr<bool> LocalStore::Contains(const Digest& digest) {

@@ -13,6 +13,7 @@
 #include "cache/blob/inode_pool.h"
 #include "cache/blob/object_files.h"
 #include "cache/blob/protection.h"
+#include "cache/blob/put_count.h"
 
 namespace cairn::blob {
 
@@ -33,7 +34,7 @@ class LocalStore final : public BlobStore {
                      const std::string& name, bool may_link) override;
   std::unique_ptr<Hold> NewHold() override;
   void Touch(const Digest& digest) override { protection_.Touch(digest); }
-  Status MakeDurable() override { return durability_->MakeDurable(); }
+  Status MakeDurable() override;
   void MakeDurableSoon() override { durability_->MakeDurableSoon(); }
   bool recovered() const override { return durability_->recovered(); }
 
@@ -72,6 +73,7 @@ class LocalStore final : public BlobStore {
   const std::unique_ptr<ObjectFiles> files_;
   const std::unique_ptr<Durability> durability_;
   Protection protection_;
+  PutCount puts_;
   DigestLocks locks_;
   InodePool inodes_;
   // Orders removals, each of which holds several digests; held across I/O, taken before any other.

@@ -68,7 +68,20 @@ Status ImageStore::Put(const Image& image, const std::vector<Digest>& reached) {
                                .blobs = reached},
                               name));
   CAIRN_FAULT_POINT("gc.image");
-  return blobs_.MakeDurable();
+  RETURN_IF_ERROR(blobs_.MakeDurable());
+  {
+    MutexLock lock(mu_);
+    const auto durable = durable_.find(image.name);
+    if (durable != durable_.end() && durable->second == image.digest && present.has_value() &&
+        present->digest == image.digest) {
+      return absl::OkStatus();  // a newer time is worth no sync
+    }
+    durable_.erase(image.name);
+  }
+  RETURN_IF_ERROR(database_.Flush());
+  MutexLock lock(mu_);
+  durable_.insert_or_assign(image.name, image.digest);
+  return absl::OkStatus();
 }
 
 StatusOr<std::optional<Image>> ImageStore::Get(const std::string& name) {

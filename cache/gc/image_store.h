@@ -13,10 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "cache/blob/blob_store.h"
 #include "cache/blob/database.h"
 #include "cache/gc/ledger.h"
+#include "runtime/base/sync.h"
 
 namespace cairn::gc {
 
@@ -58,6 +60,9 @@ class ImageStore {
   blob::BlobStore& blobs_;
   Ledger& ledger_;
   const Clock& clock_;
+  Mutex mu_;
+  // What each name was last made durable with, in this run.
+  absl::flat_hash_map<std::string, Digest> durable_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::gc

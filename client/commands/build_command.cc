@@ -30,6 +30,8 @@ namespace stdfs = std::filesystem;
 
 // The name by which the daemon asks for the layout that tar=false writes.
 constexpr char kExportLayout[] = "export";
+// --output type=cacheonly: the build is run, and nothing is made of its result.
+constexpr char kNoOutput[] = "cacheonly";
 
 struct BuildFlags {
   std::string context = ".";
@@ -279,15 +281,21 @@ class BuildCommand {
   }
 
   Status PrepareOutputs() {
+    bool no_output = false;
     for (const std::string& text : flags_.outputs) {
       ASSIGN_OR_RETURN(OutputOption option, ParseOutput(text));
-      RETURN_IF_ERROR(AddOutput(std::move(option)));
+      if (option.output.type == kNoOutput) {
+        no_output = true;
+      } else {
+        RETURN_IF_ERROR(AddOutput(std::move(option)));
+      }
     }
     if (!flags_.load.empty()) {
       ASSIGN_OR_RETURN(OutputOption option, ParseOutput("type=docker,dest=" + flags_.load));
       RETURN_IF_ERROR(AddOutput(std::move(option)));
     }
-    const bool names_an_image = !flags_.tags.empty() || flags_.push || flags_.outputs.empty();
+    const bool names_an_image =
+        flags_.push || flags_.outputs.empty() || (!flags_.tags.empty() && !no_output);
     if (request_.outputs.empty() && names_an_image) {
       RETURN_IF_ERROR(AddOutput({.output = {.type = "image"}, .targets = {}, .layout = ""}));
     }

@@ -24,7 +24,8 @@ struct OutputOption {
   std::string layout;                 // tar=false: the directory of an OCI image layout
 };
 
-// "out" is type=local,dest=out; "-" is type=tar,dest=-.
+// "out" is type=local,dest=out; "-" is type=tar,dest=-. "type=cacheonly" keeps no result: the build
+// is run for its cache, and the returned output has that type.
 StatusOr<OutputOption> ParseOutput(const std::string& text);
 
 // "id=token,src=file", "id=token,env=TOKEN", "type=file|env".

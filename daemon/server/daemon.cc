@@ -22,6 +22,7 @@
 #include "daemon/ops/op_factory.h"
 #include "daemon/server/collection_loop.h"
 #include "daemon/server/listeners.h"
+#include "daemon/server/memory_return.h"
 #include "daemon/server/provenance_environment.h"
 #include "daemon/server/source_bridge.h"
 #include "daemon/server/store.h"
@@ -39,22 +40,24 @@ constexpr char kBuildIdHeader[] = "buildkit-controlapi-buildid";
 constexpr char kDockerfileFrontend[] = "dockerfile.v0";
 constexpr char kGatewayFrontend[] = "gateway.v0";
 
-// Keeps the history, and has garbage collected after builds.
+// Keeps the history, and has garbage collected and memory given back after builds.
 class BuildEnds final : public control::BuildObserver {
  public:
-  BuildEnds(control::BuildObserver& history, CollectionLoop& collection)
-      : history_(history), collection_(collection) {}
+  BuildEnds(control::BuildObserver& history, CollectionLoop& collection, MemoryReturn& memory)
+      : history_(history), collection_(collection), memory_(memory) {}
   void OnStart(const control::BuildRequest& request, absl::Time started) override {
     history_.OnStart(request, started);
   }
   void OnEnd(const control::FinishedBuild& build) override {
     history_.OnEnd(build);
     collection_.Poke();
+    memory_.Poke();
   }
 
  private:
   control::BuildObserver& history_;
   CollectionLoop& collection_;
+  MemoryReturn& memory_;
 };
 
 control::BuildFinder FindByHeader(control::BuildRunner& builds) {
@@ -87,6 +90,7 @@ struct Daemon::Parts {
   Logger& log;
   const SystemClock clock;
   CancelSource draining;
+  MemoryReturn memory;
 
   std::unique_ptr<Store> store;
   std::unique_ptr<net::HttpClient> http;
@@ -194,7 +198,7 @@ Status Daemon::Parts::OpenServices() {
       *store->database, clock, log,
       history::Retention{config.history_max_age, config.history_max_entries});
   recorder = std::make_unique<control::HistoryRecorder>(*history, clock, log);
-  build_ends = std::make_unique<BuildEnds>(*recorder, *collection);
+  build_ends = std::make_unique<BuildEnds>(*recorder, *collection, memory);
   ASSIGN_OR_RETURN(std::string environment, LoadProvenanceEnvironment(config.provenance_env_dir));
   provenance = std::make_unique<control::ProvenanceSettings>(
       control::ProvenanceSettings{*store->layers, clock, std::move(environment)});

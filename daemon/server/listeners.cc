@@ -28,6 +28,9 @@ namespace {
 constexpr int kMaxMessageBytes = 16 << 20;
 // The Session call carries a header for each method that the client serves.
 constexpr int kMaxMetadataBytes = 4 << 20;
+// What comes in large comes from one client at a time: contexts, through the Session call.
+constexpr int kFrameBytes = 1 << 20;
+constexpr int kLookaheadBytes = 4 << 20;
 constexpr int kFirstActivatedFd = 3;  // sd_listen_fds(3)
 constexpr mode_t kSocketMode = 0660;
 
@@ -55,6 +58,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
   // Go clients answer data with pings; none of them is abuse.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
 }
 
 // How many sockets systemd handed over to this process; 0 when it was not started so.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/server/daemon.h"
 #include "daemon/server/flags.h"
+#include "daemon/server/memory_return.h"
 #include "daemon/server/service_manager.h"
 #include "daemon/server/stop_signals.h"
 #include "daemon/server/version.h"
@@ -55,6 +56,7 @@ int Run(const Config& config, Logger& log) {
 }
 
 int Main(int argc, char** argv) {
+  MemoryReturn::Configure();
   StatusOr<StartRequest> request = ReadCommandLine(argc, argv);
   if (!request.ok()) {
     Print(stderr, absl::StrCat("cairnd: ", request.status().message(), "\n"));

@@ -1,7 +1,6 @@
 #include "daemon/session/file_sync.h"
 
 #include <grpcpp/support/sync_stream.h>
-#include <sys/stat.h>
 
 #include <memory>
 #include <thread>
@@ -11,7 +10,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/session/call.h"
-#include "daemon/session/entry_order.h"
+#include "daemon/session/context_sync.h"
+#include "daemon/session/entry_intake.h"
 #include "proto/file_sync.grpc.pb.h"
 #include "runtime/base/sync.h"
 #include "runtime/base/thread_pool.h"
@@ -21,8 +21,6 @@ namespace {
 
 using fsutil::types::Packet;
 using PacketStream = grpc::ClientReaderWriter<Packet, Packet>;
-
-constexpr char kMetadataFile[] = ".fsutil-metadata";
 
 // Sends REQs from a thread of its own: were they sent by the reader, a sender that stops reading
 // until its data is taken would wait for us and we for it.
@@ -111,7 +109,7 @@ class RequestWriter {
 class Receiver {
  public:
   Receiver(const FileSyncRequest& request, FileSyncSink& sink, PacketStream& stream)
-      : request_(request), sink_(sink), stream_(stream), writer_(stream) {}
+      : request_(request), sink_(sink), stream_(stream), intake_(request, sink), writer_(stream) {}
 
   // Reads to the end of the stream. An error means that the call must be cancelled before the
   // Receiver is destroyed.
@@ -124,6 +122,7 @@ class Receiver {
       }
       RETURN_IF_ERROR(Handle(packet));
     }
+    result_.entries = intake_.entries();
     return absl::OkStatus();
   }
 
@@ -132,7 +131,7 @@ class Receiver {
   const FileSyncResult& result() const { return result_; }
 
  private:
-  Status Handle(const Packet& packet) {
+  Status Handle(Packet& packet) {
     if (peer_finished_) {
       return absl::InvalidArgumentError("file transfer: packet after the end");
     }
@@ -156,53 +155,29 @@ class Receiver {
   }
 
   Status HandleEntry(const fsutil::types::Stat& wire) {
-    if (list_ended_) {
-      return absl::InvalidArgumentError("file transfer: entry after the end of the list");
-    }
-    if (request_.metadata_only && wire.path() == kMetadataFile) {
-      return absl::OkStatus();
-    }
-    if (result_.entries >= request_.max_entries) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("file transfer: more than ", request_.max_entries, " entries"));
-    }
-    const auto id = static_cast<uint32_t>(result_.entries++);
-    const FileStat stat = FromWire(wire);
-    if (stat.size < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("file transfer: entry with the size ", stat.size));
-    }
-    RETURN_IF_ERROR(order_.Add(stat));
-    if (S_ISSOCK(stat.mode) || (stat.mode & S_IFMT) == 0) {
-      return absl::OkStatus();
-    }
-    ASSIGN_OR_RETURN(const bool wanted, sink_.OnEntry(id, stat));
-    if (wanted && S_ISREG(stat.mode) && !stat.hard_link) {
-      open_.insert(id);
+    ASSIGN_OR_RETURN(const EntryIntake::Taken taken, intake_.Take(wire));
+    if (taken.wanted != Wanted::kNothing) {
+      open_.insert(taken.id);
       ++result_.files;
-      writer_.Request(id);
+      writer_.Request(taken.id);
     }
     return absl::OkStatus();
   }
 
   Status HandleEntriesEnd() {
-    if (list_ended_) {
-      return absl::InvalidArgumentError("file transfer: the list ended twice");
-    }
-    list_ended_ = true;
-    RETURN_IF_ERROR(sink_.OnEntriesEnd());
+    RETURN_IF_ERROR(intake_.End());
     FinishIfComplete();
     return absl::OkStatus();
   }
 
-  Status HandleData(const Packet& packet) {
+  Status HandleData(Packet& packet) {
     auto found = open_.find(packet.id());
     if (found == open_.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("file transfer: data for the file ", packet.id(), ", which is not open"));
     }
     if (!packet.data().empty()) {
-      return sink_.OnData(packet.id(), packet.data());
+      return sink_.OnData(packet.id(), std::move(*packet.mutable_data()));
     }
     open_.erase(found);
     RETURN_IF_ERROR(sink_.OnFileEnd(packet.id()));
@@ -211,7 +186,7 @@ class Receiver {
   }
 
   void FinishIfComplete() {
-    if (list_ended_ && open_.empty()) {
+    if (intake_.ended() && open_.empty()) {
       finish_sent_ = true;
       writer_.Finish();
     }
@@ -220,9 +195,8 @@ class Receiver {
   const FileSyncRequest& request_;
   FileSyncSink& sink_;
   PacketStream& stream_;
-  EntryOrder order_;
+  EntryIntake intake_;
   absl::flat_hash_set<uint32_t> open_;  // requested and not complete
-  bool list_ended_ = false;
   bool finish_sent_ = false;
   bool peer_finished_ = false;
   FileSyncResult result_;
@@ -240,6 +214,9 @@ void AddRequestMetadata(const FileSyncRequest& request, Call& call) {
 
 StatusOr<FileSyncResult> ReceiveFiles(const Session& session, const FileSyncRequest& request,
                                       FileSyncSink& sink, const CancelToken& cancel) {
+  if (ServesContextSync(session)) {
+    return ReceiveContext(session, request, sink, cancel);
+  }
   Call call(session, cancel);
   AddRequestMetadata(request, call);
   auto stub = moby::filesync::v1::FileSync::NewStub(session.channel());

@@ -13,7 +13,13 @@ namespace cairn::source {
 namespace {
 
 // Files up to this size are gathered in memory and stored in one go.
-constexpr uint64_t kGatherLimit = 256 << 10;
+constexpr uint64_t kGatherLimit = 1 << 20;
+// And while all of them together have no more than this.
+constexpr uint64_t kGatherTotal = 32 << 20;
+// Digests are asked for until this many answers said that it does not pay, and of one file in so
+// many afterwards, in case that changes.
+constexpr int kFirstDigests = 64;
+constexpr int kSampleInterval = 16;
 // What a directory that the client did not describe looks like: the context's root.
 constexpr uint32_t kRootMode = 0755;
 
@@ -77,7 +83,7 @@ const tree::Entry* ContextReceiver::FindUnchanged(const std::string& path,
   return stored.ok() && *stored ? &before : nullptr;
 }
 
-StatusOr<bool> ContextReceiver::OnEntry(uint32_t id, const session::FileStat& stat) {
+StatusOr<session::Wanted> ContextReceiver::OnEntry(uint32_t id, const session::FileStat& stat) {
   Received received{.path = stat.path, .entry = {}, .directory = std::nullopt};
   tree::Entry& entry = received.entry;
   ASSIGN_OR_RETURN(entry.type, TypeOf(stat));
@@ -87,7 +93,7 @@ StatusOr<bool> ContextReceiver::OnEntry(uint32_t id, const session::FileStat& st
                     .gid = stat.gid,
                     .mtime_ns = stat.mtime_ns,
                     .xattrs = stat.xattrs};
-  bool wanted = false;
+  session::Wanted wanted = session::Wanted::kNothing;
   switch (entry.type) {
     case tree::Entry::Type::kDirectory:
       received.directory = std::exchange(entry.metadata, {});
@@ -114,7 +120,7 @@ StatusOr<bool> ContextReceiver::OnEntry(uint32_t id, const session::FileStat& st
       } else if (const tree::Entry* same = FindUnchanged(stat.path, entry); same != nullptr) {
         entry.file = same->file;
       } else {
-        wanted = true;
+        wanted = WantedOf(stat.path, entry);
         incoming_.emplace(id, Incoming{.index = received_.size(), .expected = entry.size});
       }
       files_.emplace(stat.path, received_.size());
@@ -126,22 +132,56 @@ StatusOr<bool> ContextReceiver::OnEntry(uint32_t id, const session::FileStat& st
   return wanted;
 }
 
-Status ContextReceiver::OnData(uint32_t id, string_view data) {
+session::Wanted ContextReceiver::WantedOf(const std::string& path, const tree::Entry& entry) {
+  // A file that was there with this size is likely the same with a new time.
+  const auto before = previous_.find(path);
+  if (before != previous_.end() && before->second.size == entry.size) {
+    return session::Wanted::kDigest;
+  }
+  if (asked_ < kFirstDigests || known_share_ >= 64 || ++since_sample_ >= kSampleInterval) {
+    since_sample_ = 0;
+    return session::Wanted::kDigest;
+  }
+  return session::Wanted::kContent;
+}
+
+StatusOr<bool> ContextReceiver::OnDigest(uint32_t id, const Digest& digest, uint64_t size) {
+  ASSIGN_OR_RETURN(const bool known, trees_.blobs().Contains(digest));
+  ++asked_;
+  known_share_ += ((known ? 256 : 0) - known_share_) / 16;
+  if (!known) {
+    return true;
+  }
+  const auto node = incoming_.extract(id);
+  tree::Entry& entry = received_[node.mapped().index].entry;
+  entry.file = digest;
+  entry.size = size;
+  return false;
+}
+
+Status ContextReceiver::OnData(uint32_t id, std::string data) {
   Incoming& incoming = incoming_.at(id);
-  if (incoming.writer == nullptr && incoming.data.size() + data.size() <= kGatherLimit) {
-    incoming.data.append(data.data(), data.size());
+  const bool small = incoming.data.size() + data.size() <= kGatherLimit;
+  if (incoming.writer == nullptr && small && gathered_ + data.size() <= kGatherTotal) {
+    gathered_ += data.size();
+    if (incoming.data.empty()) {
+      incoming.data = std::move(data);
+    } else {
+      incoming.data += data;
+    }
     return absl::OkStatus();
   }
   if (incoming.writer == nullptr) {
     ASSIGN_OR_RETURN(incoming.writer, trees_.blobs().NewWriter());
+    gathered_ -= incoming.data.size();
     RETURN_IF_ERROR(incoming.writer->Write(std::exchange(incoming.data, {})));
   }
   return incoming.writer->Write(data);
 }
 
 Status ContextReceiver::OnFileEnd(uint32_t id) {
-  const auto node = incoming_.extract(id);
-  Incoming incoming = std::move(node.mapped());
+  auto node = incoming_.extract(id);
+  Incoming& incoming = node.mapped();
   Received& received = received_[incoming.index];
   if (incoming.writer != nullptr) {
     ASSIGN_OR_RETURN(blob::BlobInfo info, incoming.writer->Commit());
@@ -154,12 +194,12 @@ Status ContextReceiver::OnFileEnd(uint32_t id) {
                                                       ": the client could not read it (", 0, " of ",
                                                       incoming.expected, " bytes came)"));
   }
+  gathered_ -= incoming.data.size();
   received.entry.size = incoming.data.size();
-  ASSIGN_OR_RETURN(received.entry.file, trees_.blobs().Put(incoming.data));
-  return absl::OkStatus();
+  return intake_.Add(incoming.index, std::move(incoming.data));
 }
 
-StatusOr<tree::TreeRef> ContextReceiver::Finish() {
+void ContextReceiver::CompleteLinks() {
   // Content and size of hard links are those of the first of the group.
   absl::flat_hash_map<uint64_t, const tree::Entry*> groups;
   for (Received& received : received_) {
@@ -171,6 +211,14 @@ StatusOr<tree::TreeRef> ContextReceiver::Finish() {
       received.entry.metadata = first->metadata;
     }
   }
+}
+
+StatusOr<tree::TreeRef> ContextReceiver::Finish() {
+  ASSIGN_OR_RETURN(const auto stored, intake_.Finish());
+  for (const auto& [index, digest] : stored) {
+    received_[index].entry.file = digest;
+  }
+  CompleteLinks();
   struct Open {
     std::string path;
     tree::Directory directory;

@@ -1,6 +1,7 @@
 #include "daemon/source/image_resolver.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "runtime/fs/byte_stream.h"
 
 namespace cairn::source {
@@ -55,7 +56,13 @@ StatusOr<ImageResolver::Located> ImageResolver::Locate(const registry::ImageRefe
       return Located{.descriptor = {.digest = *reference.digest()}, .in_repository = true};
     }
   }
+  if (held.has_value() && mode != "pull" && unreachable_.Contains(reference.host(), absl::Now())) {
+    return Located{.descriptor = *held};
+  }
   auto resolved = registry_.Resolve(reference, access);
+  if (absl::IsUnavailable(resolved.status()) || absl::IsDeadlineExceeded(resolved.status())) {
+    unreachable_.Add(reference.host(), absl::Now());
+  }
   if (!resolved.ok() && held.has_value() && !absl::IsCancelled(resolved.status())) {
     return Located{.descriptor = *held};
   }

@@ -16,6 +16,7 @@
 #include "cache/gc/ledger.h"
 #include "cache/registry/client.h"
 #include "cache/registry/manifest.h"
+#include "daemon/source/unreachable_hosts.h"
 #include "runtime/base/platform.h"
 
 namespace cairn::source {
@@ -65,6 +66,7 @@ class ImageResolver {
   blob::BlobStore& blobs_;
   blob::Database& database_;
   gc::Ledger& ledger_;
+  UnreachableHosts unreachable_;
 };
 
 }  // namespace cairn::source

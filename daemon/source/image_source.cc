@@ -8,11 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "cache/layer/importer.h"
 #include "daemon/source/layer_memo.h"
 #include "daemon/source/session_credentials.h"
 #include "proto/ops.pb.h"
 #include "runtime/base/thread_pool.h"
+#include "runtime/fs/byte_pipe.h"
 
 namespace cairn::source {
 namespace {
@@ -68,6 +68,20 @@ class StatusLine {
   const int64_t total_;
   const absl::Time started_;
   absl::Time reported_;
+};
+
+// Passes bytes on to two sinks.
+class TeeSink final : public fs::ByteSink {
+ public:
+  TeeSink(fs::ByteSink& first, fs::ByteSink& second) : first_(first), second_(second) {}
+  Status Write(string_view data) override {
+    RETURN_IF_ERROR(first_.Write(data));
+    return second_.Write(data);
+  }
+
+ private:
+  fs::ByteSink& first_;
+  fs::ByteSink& second_;
 };
 
 }  // namespace
@@ -194,17 +208,17 @@ StatusOr<layer::Layer> ImageSource::PullLayer(solver::OpContext& context,
                                               const Digest& diff_id) {
   const std::string name = absl::StrCat("layer ", descriptor.digest.ToString());
   tree::TreeStore& trees = stores_.chains.trees();
-  RETURN_IF_ERROR_IN(FetchLayer(context, descriptor), name);
+  ASSIGN_OR_RETURN(const bool stored, trees.blobs().Contains(descriptor.digest));
   ASSIGN_OR_RETURN(std::optional<layer::ImportedTar> imported,
                    FindImportedLayer(stores_.database, trees, descriptor.digest));
-  if (!imported.has_value()) {
-    StatusLine line(context.reporter, "extracting " + descriptor.digest.ToString(), "extracting",
-                    0);
-    ASSIGN_OR_RETURN_IN(const auto reader, trees.blobs().Open(descriptor.digest), name);
-    const auto stream = reader->Stream();
-    ASSIGN_OR_RETURN_IN(imported, layer::ImportTar(trees, *stream, true, context.cancel), name);
+  if (!stored && imported.has_value()) {
+    fs::NullSink nowhere;
+    RETURN_IF_ERROR_IN(FetchLayer(context, descriptor, nowhere), name);
+  } else if (!imported.has_value()) {
+    ASSIGN_OR_RETURN_IN(
+        imported, stored ? ImportStored(context, descriptor) : FetchAndImport(context, descriptor),
+        name);
     RETURN_IF_ERROR(RememberImportedLayer(stores_.database, descriptor.digest, *imported));
-    line.Done();
   }
   if (imported->diff_id != diff_id) {
     return absl::DataLossError(absl::StrCat(name, ": its content is ", imported->diff_id.ToString(),
@@ -220,20 +234,54 @@ StatusOr<layer::Layer> ImageSource::PullLayer(solver::OpContext& context,
           .origin = absl::StrCat(image_->reference.host(), "/", image_->reference.repository())}};
 }
 
-Status ImageSource::FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor) {
-  blob::BlobStore& blobs = stores_.chains.trees().blobs();
-  ASSIGN_OR_RETURN(const bool stored, blobs.Contains(descriptor.digest));
-  if (stored) {
-    return absl::OkStatus();
+StatusOr<layer::ImportedTar> ImageSource::ImportStored(solver::OpContext& context,
+                                                       const registry::Descriptor& descriptor) {
+  ASSIGN_OR_RETURN(const auto reader, stores_.chains.trees().blobs().Open(descriptor.digest));
+  const auto stream = reader->Stream();
+  return Import(context, descriptor, *stream);
+}
+
+StatusOr<layer::ImportedTar> ImageSource::Import(solver::OpContext& context,
+                                                 const registry::Descriptor& descriptor,
+                                                 fs::ByteSource& tar) {
+  StatusLine line(context.reporter, "extracting " + descriptor.digest.ToString(), "extracting", 0);
+  ASSIGN_OR_RETURN(const layer::ImportedTar imported,
+                   layer::ImportTar(stores_.chains.trees(), tar, true, context.cancel));
+  line.Done();
+  return imported;
+}
+
+StatusOr<layer::ImportedTar> ImageSource::FetchAndImport(solver::OpContext& context,
+                                                         const registry::Descriptor& descriptor) {
+  fs::BytePipe pipe;
+  StatusOr<layer::ImportedTar> imported = absl::CancelledError("context canceled");
+  std::thread importer = StartThread("import", [&] {
+    imported = Import(context, descriptor, pipe);
+    pipe.CloseReader();
+  });
+  // The bytes are hashed on the way: what was imported of wrong ones is not believed below.
+  const Status fetched = FetchLayer(context, descriptor, pipe);
+  pipe.CloseWriter(fetched);
+  importer.join();
+  // An importer that gave up broke the download off; one that got no more did not fail by itself.
+  if (!imported.ok() && absl::IsCancelled(fetched)) {
+    return imported;
   }
+  RETURN_IF_ERROR(fetched);
+  return imported;
+}
+
+Status ImageSource::FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor,
+                               fs::ByteSink& also) {
   if (registry::IsForeignLayerType(descriptor.media_type) && !descriptor.urls.empty()) {
     return absl::UnimplementedError("the layer is foreign: no registry holds its bytes");
   }
   SessionCredentials credentials(stores_.sessions, context.sessions);
   StatusLine line(context.reporter, descriptor.digest.ToString(), "",
                   static_cast<int64_t>(descriptor.size));
-  ASSIGN_OR_RETURN(const auto writer, blobs.NewWriter());
-  RETURN_IF_ERROR(stores_.registry.FetchBlob(image_->reference, descriptor, *writer,
+  ASSIGN_OR_RETURN(const auto writer, stores_.chains.trees().blobs().NewWriter());
+  TeeSink tee(*writer, also);
+  RETURN_IF_ERROR(stores_.registry.FetchBlob(image_->reference, descriptor, tee,
                                              {.credentials = credentials, .cancel = context.cancel},
                                              [&](uint64_t bytes) { line.Update(bytes); }));
   RETURN_IF_ERROR(writer->Commit(descriptor.digest).status());

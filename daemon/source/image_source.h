@@ -12,9 +12,11 @@
 
 #include "cache/blob/database.h"
 #include "cache/layer/chain_store.h"
+#include "cache/layer/importer.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/solver/op.h"
 #include "daemon/source/image_resolver.h"
+#include "runtime/fs/byte_stream.h"
 
 namespace pb {
 class Op;
@@ -61,8 +63,17 @@ class ImageSource final : public solver::Op {
                                    const registry::Descriptor& descriptor, const Digest& diff_id);
   // Has a record own the image's documents, its layers' blobs, and what those were imported as.
   Status Own(const std::vector<layer::Layer>& imported, const layer::Chain& chain);
-  // Makes sure that the blob is stored.
-  Status FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor);
+  // Unpacks a layer whose blob is stored.
+  StatusOr<layer::ImportedTar> ImportStored(solver::OpContext& context,
+                                            const registry::Descriptor& descriptor);
+  // Downloads a layer's blob and unpacks it while it comes.
+  StatusOr<layer::ImportedTar> FetchAndImport(solver::OpContext& context,
+                                              const registry::Descriptor& descriptor);
+  StatusOr<layer::ImportedTar> Import(solver::OpContext& context,
+                                      const registry::Descriptor& descriptor, fs::ByteSource& tar);
+  // Downloads a layer's blob into the store; `also` gets its bytes as they come.
+  Status FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor,
+                    fs::ByteSink& also);
 
   const Attributes attributes_;
   const ImageSourceStores stores_;

@@ -32,7 +32,7 @@ Status Append(const session::FileStat& stat, std::string& out) {
 
 }  // namespace
 
-StatusOr<bool> MetadataReceiver::OnEntry(uint32_t id, const session::FileStat& stat) {
+StatusOr<session::Wanted> MetadataReceiver::OnEntry(uint32_t id, const session::FileStat& stat) {
   RETURN_IF_ERROR(Append(stat, descriptions_));
   while (!pending_.empty() &&
          !absl::StartsWith(stat.path, absl::StrCat(pending_.back().stat.path, "/"))) {
@@ -42,7 +42,7 @@ StatusOr<bool> MetadataReceiver::OnEntry(uint32_t id, const session::FileStat& s
     if (S_ISDIR(stat.mode)) {
       pending_.push_back({id, stat});
     }
-    return false;
+    return session::Wanted::kNothing;
   }
   for (const Directory& directory : pending_) {
     RETURN_IF_ERROR(receiver_.OnEntry(directory.id, directory.stat).status());

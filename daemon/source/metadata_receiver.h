@@ -21,8 +21,13 @@ class MetadataReceiver final : public session::FileSyncSink {
   MetadataReceiver(tree::TreeStore& trees, ContextReceiver& receiver, PatternMatcher excepted)
       : trees_(trees), receiver_(receiver), excepted_(std::move(excepted)) {}
 
-  StatusOr<bool> OnEntry(uint32_t id, const session::FileStat& stat) override;
-  Status OnData(uint32_t id, string_view data) override { return receiver_.OnData(id, data); }
+  StatusOr<session::Wanted> OnEntry(uint32_t id, const session::FileStat& stat) override;
+  StatusOr<bool> OnDigest(uint32_t id, const Digest& digest, uint64_t size) override {
+    return receiver_.OnDigest(id, digest, size);
+  }
+  Status OnData(uint32_t id, std::string data) override {
+    return receiver_.OnData(id, std::move(data));
+  }
   Status OnFileEnd(uint32_t id) override { return receiver_.OnFileEnd(id); }
 
   StatusOr<tree::TreeRef> Finish();

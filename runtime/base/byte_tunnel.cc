@@ -11,7 +11,8 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kChunk = 32 << 10;
+// Contexts come through here: each message costs as much as some ten KiB of it.
+constexpr size_t kChunk = 256 << 10;
 
 bool SendAll(int socket, string_view data) {
   while (!data.empty()) {

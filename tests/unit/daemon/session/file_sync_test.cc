@@ -61,14 +61,15 @@ class RecordingSink final : public FileSyncSink {
  public:
   explicit RecordingSink(std::function<bool(const FileStat&)> wanted = nullptr)
       : wanted_(std::move(wanted)) {}
-  StatusOr<bool> OnEntry(uint32_t id, const FileStat& stat) override {
+  StatusOr<Wanted> OnEntry(uint32_t id, const FileStat& stat) override {
     paths.push_back(stat.path);
     names_[id] = stat.path;
     stats[stat.path] = stat;
-    return wanted_ == nullptr || wanted_(stat);
+    return wanted_ == nullptr || wanted_(stat) ? Wanted::kContent : Wanted::kNothing;
   }
-  Status OnData(uint32_t id, string_view data) override {
-    contents[names_[id]].append(data.data(), data.size());
+  StatusOr<bool> OnDigest(uint32_t, const Digest&, uint64_t) override { return true; }
+  Status OnData(uint32_t id, std::string data) override {
+    contents[names_[id]].append(data);
     return fail_data ? absl::DataLossError("disk full") : absl::OkStatus();
   }
   Status OnFileEnd(uint32_t id) override {

@@ -31,7 +31,7 @@ class MetadataReceiverTest : public ops::testing::OpTest {
       stat.size = directory ? 0 : static_cast<int64_t>(stat.path.size());
       const auto wanted = receiver.OnEntry(id, stat);
       EXPECT_OK(wanted.status());
-      if (!directory && wanted.value_or(false)) {
+      if (!directory && wanted.value_or(session::Wanted::kNothing) != session::Wanted::kNothing) {
         asked_.push_back(stat.path);
         EXPECT_OK(receiver.OnData(id, stat.path));
         EXPECT_OK(receiver.OnFileEnd(id));
