@@ -1,7 +1,7 @@
 // PutCount: whether blobs were put that are not known to be durable.
 //
-// A put is counted before anybody can find its blob and until it is over, so whoever found a blob sees either the put
-// under way or its count. Thread-safe.
+// A put is counted before anybody can find its blob and until it is over, so whoever found a blob
+// sees either the put under way or its count. Thread-safe.
 #pragma once
 
 #include <atomic>
