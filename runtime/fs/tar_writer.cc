@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,7 @@ namespace cairn::fs {
 namespace {
 
 constexpr char kZeros[2 * kTarBlock] = {};
+constexpr char kPathKey[] = "path";
 
 bool IsAscii(string_view text) {
   return std::all_of(text.begin(), text.end(),
@@ -36,6 +38,21 @@ std::string Record(string_view key, string_view value) {
   length = rest + absl::StrCat(length).size();
   length = rest + absl::StrCat(length).size();
   return absl::StrCat(length, " ", key, "=", value, "\n");
+}
+
+// The slash that parts `path` into what the prefix field and the name field can hold, as late as
+// the prefix allows (POSIX ustar); nullopt when there is none.
+std::optional<size_t> FindPrefixEnd(string_view path) {
+  if (!IsAscii(path)) {
+    return std::nullopt;
+  }
+  // A slash at a directory's end parts nothing.
+  const size_t last = std::min(path.size() - 2, tar_field::kPrefix.size);
+  const size_t slash = path.rfind('/', last);
+  if (slash == string_view::npos || slash == 0 || path.size() - slash - 1 > tar_field::kName.size) {
+    return std::nullopt;
+  }
+  return slash;
 }
 
 int64_t FloorSeconds(int64_t nanoseconds) {
@@ -138,7 +155,7 @@ Status TarWriter::Add(const TarEntry& given) {
       records[std::string(key)] = absl::StrCat(value);
     }
   };
-  set_name(tar_field::kName, "path", entry.path);
+  set_name(tar_field::kName, kPathKey, entry.path);
   header.SetNumber(tar_field::kMode, entry.metadata.mode & 07777);
   set_number(tar_field::kUid, "uid", entry.metadata.uid);
   set_number(tar_field::kGid, "gid", entry.metadata.gid);
@@ -159,6 +176,15 @@ Status TarWriter::Add(const TarEntry& given) {
         continue;  // a pax record has no way to say it
       }
       records[absl::StrCat("SCHILY.xattr.", name)] = value;
+    }
+  }
+  if (records.size() == 1 && records.begin()->first == kPathKey) {
+    if (const std::optional<size_t> slash = FindPrefixEnd(entry.path)) {
+      header.SetText(tar_field::kPrefix, entry.path.substr(0, *slash));
+      std::string rest = entry.path.substr(*slash + 1);
+      rest.resize(tar_field::kName.size);  // over what the field holds already
+      header.SetText(tar_field::kName, rest);
+      records.clear();
     }
   }
   if (!records.empty()) {

@@ -1,9 +1,9 @@
 // TarWriter writes a deterministic tar stream, in the form that image builders' layers have.
 //
-// USTAR headers; a pax extended header before an entry only where USTAR cannot say it: a name or
-// link target that is longer than 100 bytes or not ASCII, an id above 2097151, a size of 8 GiB or
-// more, a time before 1970, xattrs (SCHILY.xattr.*). Times are whole seconds. No user or group
-// names, no access or change times. Equal entries give equal bytes.
+// USTAR headers; a pax extended header before an entry only where USTAR cannot say it: a name that
+// does not fit with its prefix field or is not ASCII, a link target beyond 100 bytes, an id above
+// 2097151, a size of 8 GiB or more, a time before 1970, xattrs (SCHILY.xattr.*). Times are whole
+// seconds. No user or group names, no access or change times. Equal entries give equal bytes.
 //
 // Not thread-safe. A writer that is dropped without Finish leaves a truncated archive.
 #pragma once

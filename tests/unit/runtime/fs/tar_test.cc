@@ -109,6 +109,38 @@ TEST(TarTest, PlainEntriesArePureUstar) {
   EXPECT_EQ(tar.substr(265, 64), std::string(64, '\0'));
 }
 
+// Every path of more than 100 bytes had a pax header, so that layers with deep directories had
+// other digests than those that other builders make of the same files.
+TEST(TarTest, LongNamesArePartedWhereAPrefixHoldsTheirStart) {
+  const std::string d60(60, 'd');
+  const struct {
+    std::string path, prefix, name;
+  } cases[] = {
+      {d60 + "/" + d60, d60, d60},
+      {d60 + "/" + d60 + "/" + d60 + "/f", d60 + "/" + d60, d60 + "/f"},
+      {std::string(155, 'p') + "/" + std::string(100, 'n'), std::string(155, 'p'),
+       std::string(100, 'n')},
+      {d60 + "/" + d60 + "/", d60, d60 + "/"},
+      {std::string(156, 'p') + "/n", "", std::string(100, 'p')},  // a pax header has it all
+      {"p/" + std::string(101, 'n'), "", "p/" + std::string(98, 'n')},
+  };
+  for (const auto& [path, prefix, name] : cases) {
+    std::string tar;
+    StringSink sink(&tar);
+    TarWriter writer(sink);
+    const bool directory = path.back() == '/';
+    ASSERT_OK(writer.Add({.path = path, .kind = directory ? Kind::kDirectory : Kind::kFile}));
+    ASSERT_OK(writer.Finish());
+    const std::string header = tar.substr(tar.size() - 3 * 512);
+    EXPECT_STREQ(header.substr(345, 155).c_str(), prefix.c_str()) << path;
+    EXPECT_STREQ(header.substr(0, 100).c_str(), name.c_str()) << path;
+    EXPECT_EQ(tar.size(), prefix.empty() ? 2560u : 1536u) << path;
+    ASSERT_OK_AND_ASSIGN(const std::vector<ReadBack> read, ReadTar(tar));
+    ASSERT_EQ(read.size(), 1u);
+    EXPECT_EQ(read[0].entry.path, directory ? path.substr(0, path.size() - 1) : path);
+  }
+}
+
 TEST(TarTest, WriterHoldsEntriesToTheirSize) {
   std::string tar;
   StringSink sink(&tar);
