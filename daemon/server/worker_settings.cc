@@ -87,7 +87,7 @@ StatusOr<control::WorkerInfo> MakeWorkerInfo(const Config& config, const std::st
     }
   }
   if (worker.platforms.empty()) {
-    worker.platforms.push_back(Platform::Host());
+    worker.platforms = Platform::Native();
   }
   const auto label = [&worker](const char* key, std::string value) {
     worker.labels[absl::StrCat(kLabelPrefix, key)] = std::move(value);

@@ -1,6 +1,9 @@
 #include "runtime/base/platform.h"
 
 #include <sys/utsname.h>
+#include <unistd.h>
+
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -56,6 +59,32 @@ Platform Platform::Host() {
   utsname name;
   ::uname(&name);
   return Platform{.os = "linux", .architecture = name.machine}.Normalized();
+}
+
+std::vector<Platform> Platform::Native() {
+  const Platform host = Host();
+  std::vector<Platform> native = {host};
+#if defined(__x86_64__)
+  // The levels of the x86-64 psABI, by the features that set them apart.
+  const bool v2 = __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.2") &&
+                  __builtin_cpu_supports("popcnt");
+  const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+                  __builtin_cpu_supports("fma");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  for (const auto& [supported, level] : {std::pair(v2, "v2"), {v3, "v3"}, {v4, "v4"}}) {
+    if (supported) {
+      native.push_back(host);
+      native.back().variant = level;
+    }
+  }
+  // There only with the kernel's emulation of 32-bit programs.
+  if (::access("/proc/sys/abi/vsyscall32", F_OK) == 0) {
+    native.push_back({.os = host.os, .architecture = "386"});
+  }
+#endif
+  return native;
 }
 
 Platform Platform::Normalized() const {

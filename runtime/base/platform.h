@@ -26,6 +26,10 @@ struct Platform {
   // The platform this program runs on.
   static Platform Host();
 
+  // All platforms whose programs this machine runs itself, Host() first: on amd64 also the
+  // levels of the processor (v2 to v4), and 386 where the kernel runs its programs.
+  static std::vector<Platform> Native();
+
   Platform Normalized() const;
 
   // "linux/arm/v7"; os_version is added in parentheses after the os when set, as containerd does.

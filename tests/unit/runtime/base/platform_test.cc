@@ -36,5 +36,14 @@ TEST(PlatformTest, ArmAcceptsLowerVariantsOnly) {
   EXPECT_FALSE(v7.Accepts(*Platform::Parse("linux/arm64")));
 }
 
+TEST(PlatformTest, NativeOnesBeginWithTheHostAndAreTakenByIt) {
+  const std::vector<Platform> native = Platform::Native();
+  ASSERT_FALSE(native.empty());
+  EXPECT_EQ(native.front(), Platform::Host());
+  for (const Platform& platform : native) {
+    EXPECT_EQ(*Platform::Parse(platform.ToString()), platform);
+  }
+}
+
 }  // namespace
 }  // namespace cairn
