@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/gateway_build.h"
+#include "client/json_text.h"
 #include "client/port_forward.h"
 #include "client/process_link.h"
 #include "client/render_error.h"
@@ -36,11 +37,6 @@ std::vector<std::string> StringsIn(const json& object, const char* key) {
     }
   }
   return strings;
-}
-
-std::string StringIn(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
 // "A=1" replaces an earlier "A=0".

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/json_text.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/subprocess.h"
 
@@ -24,11 +25,6 @@ std::vector<std::string> KeysOf(const std::string& host) {
   }
   return {host, absl::StrCat("https://", host), absl::StrCat("https://", host, "/v1/"),
           absl::StrCat("https://", host, "/v2/")};
-}
-
-std::string StringIn(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
 StatusOr<RegistryCredentials> AskHelper(const std::string& helper, const std::string& key) {

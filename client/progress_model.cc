@@ -6,7 +6,7 @@
 namespace cairn::client {
 namespace {
 
-constexpr size_t kTailLines = 512;
+constexpr size_t kKeptLines = 512;
 
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
@@ -31,7 +31,7 @@ void AppendLog(VertexView& vertex, const std::string& data) {
   for (size_t end = vertex.unfinished_line.find('\n'); end != std::string::npos;
        end = vertex.unfinished_line.find('\n', begin)) {
     vertex.tail.push_back(vertex.unfinished_line.substr(begin, end - begin));
-    if (vertex.tail.size() > kTailLines) {
+    if (vertex.tail.size() > kKeptLines) {
       vertex.tail.pop_front();
     }
     begin = end + 1;

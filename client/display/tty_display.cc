@@ -15,7 +15,7 @@
 namespace cairn::client {
 namespace {
 
-constexpr size_t kTailLines = 6;
+constexpr size_t kShownLines = 6;
 constexpr char kBlue[] = "\x1b[34m";
 constexpr char kRed[] = "\x1b[31m";
 constexpr char kYellow[] = "\x1b[33m";
@@ -118,7 +118,7 @@ std::vector<std::string> TtyDisplay::Lines(int width, int height, bool last) {
     if (!vertex.running() || last) {
       continue;
     }
-    const size_t skip = vertex.tail.size() - std::min(vertex.tail.size(), kTailLines);
+    const size_t skip = vertex.tail.size() - std::min(vertex.tail.size(), kShownLines);
     for (size_t i = skip; i < vertex.tail.size(); ++i) {
       lines.push_back(absl::StrCat(
           kFaint, Cut(" => => # " + Printable(vertex.tail[i]), static_cast<size_t>(width)),

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/path_text.h"
 
 namespace cairn::control {
 namespace {
@@ -16,11 +17,6 @@ using Attestations = std::vector<exporter::SolvedAttestation>;
 constexpr char kInlineOnly[] = "inline-only";
 constexpr char kCoreScan[] = "sbom-core";
 constexpr char kProvenance[] = "https://slsa.dev/provenance/";
-
-std::string BaseName(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
 
 bool IsInlineOnly(const solver::Attestation& attestation) {
   const auto found = attestation.metadata.find(kInlineOnly);

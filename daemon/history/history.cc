@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/history/record_filter.h"
+#include "daemon/history/record_time.h"
 
 namespace cairn::history {
 namespace {
@@ -24,10 +25,6 @@ std::string RecordKey(const std::string& ref) { return absl::StrCat(kRecordPrefi
 // A blob is kept once for each record that names it, so that records go independently.
 std::string BlobPrefix(const Digest& digest) {
   return absl::StrCat(kBlobPrefix, digest.hex(), "/");
-}
-
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
 api::BuildHistoryEvent MakeEvent(api::BuildHistoryEventType type,

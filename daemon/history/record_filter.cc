@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "daemon/history/record_time.h"
 #include "proto/rpc_status.pb.h"
 
 namespace cairn::history {
@@ -14,10 +15,6 @@ using Record = moby::buildkit::v1::BuildHistoryRecord;
 
 // Longest first, so that ">=" is not taken for ">".
 constexpr const char* kOperators[] = {"==", "!=", "~=", ">=", "<=", ">", "<"};
-
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
 
 std::string StatusOf(const Record& record) {
   if (!record.has_completedat()) {

@@ -10,6 +10,7 @@
 #include "daemon/ops/file_actions.h"
 #include "daemon/ops/tree_copy.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/path_text.h"
 #include "runtime/fs/compression.h"
 #include "runtime/fs/tar_reader.h"
 
@@ -25,11 +26,6 @@ std::string BaseName(string_view path) {
   }
   const std::string clean = CleanPath(path);
   return clean == "/" ? "" : clean.substr(clean.rfind('/') + 1);
-}
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
 class CopyAction {

@@ -76,13 +76,12 @@ StatusOr<std::optional<std::string>> FindSecret(session::SessionManager& manager
                                                 const std::string& id, bool optional,
                                                 const CancelToken& cancel) {
   std::string value;
-  const Status status =
-      sessions.Any(manager, cancel, [&](const std::shared_ptr<session::Session>& session) {
+  const Status status = sessions.Any(
+      manager, cancel, [&](const std::shared_ptr<session::Session>& session) -> Status {
         auto secret = session::GetSecret(*session, id, cancel);
-        if (secret.ok()) {
-          value = *std::move(secret);
-        }
-        return secret.status();
+        RETURN_IF_ERROR(secret.status());
+        value = *std::move(secret);
+        return absl::OkStatus();
       });
   if (status.ok()) {
     return std::optional<std::string>(std::move(value));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache/tree/selection.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/path_text.h"
 
 namespace cairn::ops {
 namespace {
@@ -29,11 +30,6 @@ fs::Metadata NewMetadata(const ActionTarget& target, uint32_t mode, int64_t time
     metadata.gid = target.owner->gid;
   }
   return metadata;
-}
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
 // OK when the parent of `path` (resolved) is a directory.

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/frontend/dockerfile/context_files.h"
 #include "daemon/frontend/dockerfile/dispatch_parts.h"
 #include "daemon/frontend/dockerfile/file_op.h"
 #include "daemon/frontend/dockerfile/git_reference.h"
@@ -15,6 +16,7 @@
 #include "daemon/frontend/dockerfile/sources.h"
 #include "daemon/frontend/dockerfile/text.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/path_text.h"
 #include "runtime/base/pattern.h"
 #include "runtime/fs/compression.h"
 #include "runtime/fs/tar_reader.h"
@@ -23,13 +25,10 @@ namespace cairn::dockerfile {
 namespace {
 
 constexpr char kContextName[] = "context";
-constexpr char kIgnoreFile[] = ".dockerignore";
 constexpr char kDefaultFile[] = "Dockerfile";
 constexpr char kFallbackFile[] = "dockerfile";
 constexpr char kDownloadName[] = "context";
 
-// Far above any Dockerfile that a person or a generator writes; read whole into memory.
-constexpr uint64_t kMaxTextFile = 16 << 20;
 constexpr size_t kTarBlock = 512;
 
 // Whether `block` is a tar header: its checksum field holds the sum of its bytes.
@@ -75,8 +74,6 @@ std::string Sibling(const std::string& file, const std::string& name) {
   const size_t slash = file.rfind('/');
   return slash == std::string::npos ? name : file.substr(0, slash + 1) + name;
 }
-
-std::string BaseName(const std::string& file) { return file.substr(file.rfind('/') + 1); }
 
 // An output that holds only what is below `directory` of `output`.
 llb::Output Subdirectory(const llb::Output& output, const std::string& directory) {

@@ -45,10 +45,10 @@ StatusOr<Linter> MakeLinter(string_view dockerfile, const ConvertOptions& option
 std::optional<pb::ProxyEnv> ProxyOf(const std::map<std::string, std::string>& build_args) {
   pb::ProxyEnv proxy;
   bool is_set = false;
-  for (const auto& [key, value] : build_args) {
-    const std::string name = absl::AsciiStrToLower(key);
+  for (const auto& argument : build_args) {
+    const std::string name = absl::AsciiStrToLower(argument.first);
     const auto set = [&](void (pb::ProxyEnv::*field)(const std::string&)) {
-      (proxy.*field)(value);
+      (proxy.*field)(argument.second);
       is_set = true;
     };
     if (name == "http_proxy") set(&pb::ProxyEnv::set_http_proxy);

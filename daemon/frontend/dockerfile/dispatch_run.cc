@@ -12,6 +12,7 @@
 #include "daemon/frontend/dockerfile/heredoc.h"
 #include "daemon/frontend/dockerfile/text.h"
 #include "runtime/base/go_match.h"
+#include "runtime/base/path_text.h"
 
 namespace cairn::dockerfile {
 namespace {
@@ -26,11 +27,6 @@ struct PendingMount {
   llb::Output source;
   bool has_output = false;
 };
-
-std::string BaseName(const std::string& path) {
-  const std::string clean = CleanPath(path);
-  return clean.substr(clean.rfind('/') + 1);
-}
 
 // The first line of a heredoc, for the vertex name.
 std::string Summarize(const std::string& document) {
@@ -222,7 +218,7 @@ class Runner {
     pb::Mount secret;
     secret.set_input(-1);
     secret.set_mounttype(pb::SECRET);
-    secret.set_dest(mount.target.empty() ? absl::StrCat("/run/secrets/", BaseName(id))
+    secret.set_dest(mount.target.empty() ? absl::StrCat("/run/secrets/", BaseName(CleanPath(id)))
                                          : mount.target);
     pb::SecretOpt* options = secret.mutable_secretopt();
     options->set_id(id);

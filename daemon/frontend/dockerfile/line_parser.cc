@@ -15,7 +15,7 @@ namespace cairn::dockerfile {
 namespace {
 
 // ONBUILD within ONBUILD is refused later; this only bounds the recursion until then.
-constexpr int kMaxNesting = 8;
+constexpr int kMaxOnbuildNesting = 8;
 
 // Splits `text` into words at blanks outside quotes; quotes and escapes are kept.
 std::vector<std::string> SplitWords(string_view text, char escape) {
@@ -116,7 +116,7 @@ StatusOr<std::optional<std::vector<std::string>>> ParseJsonArray(string_view tex
   return strings;
 }
 
-Status ParsePairs(string_view text, string_view keyword, char escape, Node& node) {
+Status SplitPairs(string_view text, string_view keyword, char escape, Node& node) {
   const std::vector<std::string> words = SplitWords(text, escape);
   if (words.empty()) {
     return absl::OkStatus();
@@ -170,7 +170,7 @@ Status ParseJsonOrWords(string_view text, Node& node) {
   return absl::OkStatus();
 }
 
-Status ParseHealthcheck(string_view text, Node& node) {
+Status SplitHealthcheck(string_view text, Node& node) {
   const size_t end = std::find_if(text.begin(), text.end(), IsSpace) - text.begin();
   if (end == 0) {
     return absl::OkStatus();
@@ -192,10 +192,10 @@ Status ParseArguments(string_view keyword, string_view text, char escape, int ne
     return ParseJsonOrString(text, node);
   }
   if (is({"env", "label"})) {
-    return ParsePairs(text, absl::AsciiStrToUpper(keyword), escape, node);
+    return SplitPairs(text, absl::AsciiStrToUpper(keyword), escape, node);
   }
   if (keyword == "healthcheck") {
-    return ParseHealthcheck(text, node);
+    return SplitHealthcheck(text, node);
   }
   if (keyword == "arg") {
     node.arguments = SplitWords(text, escape);
@@ -209,7 +209,7 @@ Status ParseArguments(string_view keyword, string_view text, char escape, int ne
   } else if (is({"maintainer", "stopsignal", "user", "workdir"})) {
     node.arguments.emplace_back(text);
   } else if (keyword == "onbuild") {
-    if (nesting >= kMaxNesting) {
+    if (nesting >= kMaxOnbuildNesting) {
       return Error("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
     }
     ASSIGN_OR_RETURN(Node inner, ParseNested(text, escape, nesting + 1));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "daemon/frontend/dockerfile/build_contexts.h"
+#include "daemon/frontend/dockerfile/context_files.h"
 #include "daemon/frontend/dockerfile/git_reference.h"
 #include "daemon/frontend/dockerfile/image_reference.h"
 #include "daemon/frontend/dockerfile/sources.h"
@@ -15,9 +16,6 @@
 
 namespace cairn::dockerfile {
 namespace {
-
-constexpr char kIgnoreFile[] = ".dockerignore";
-constexpr uint64_t kMaxTextFile = 16 << 20;
 
 StatusOr<ImageConfig> ParseConfig(const std::string& json, const std::string& key) {
   const StatusOr<ImageConfig> image = ImageConfig::Parse(json);

@@ -13,7 +13,7 @@ namespace cairn::dockerfile {
 namespace {
 
 // What ${} may nest before it is refused; each level is a stack frame here.
-constexpr int kMaxNesting = 100;
+constexpr int kMaxExpansionNesting = 100;
 
 // How large the result of an expansion may become beyond the text it was written as: a few
 // instructions that double a variable would otherwise exhaust memory. Far above what a process
@@ -97,7 +97,7 @@ class Lexer {
 
   // Reads up to and including an unquoted `stop`, or to the end of input without one.
   Status Scan(std::optional<char> stop, bool raw_escapes, Collector& out) {
-    if (depth_ >= kMaxNesting) {
+    if (depth_ >= kMaxExpansionNesting) {
       return Error("syntax error: substitutions nested too deeply");
     }
     ++depth_;
