@@ -10,13 +10,13 @@ namespace {
 
 using blob::Table;
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kImageVersion = 1;
 
 // The value in kImages: version (1 byte), media type, digest, size, created, updated, number of
 // labels, labels in order.
 std::string EncodeImage(const Image& image) {
   blob::Encoder encoder;
-  encoder.Byte(kVersion).String(image.media_type).Raw(image.digest).Varint(image.size);
+  encoder.Byte(kImageVersion).String(image.media_type).Raw(image.digest).Varint(image.size);
   encoder.Time(image.created).Time(image.updated).Varint(image.labels.size());
   for (const auto& [key, value] : image.labels) {
     encoder.String(key).String(value);
@@ -27,9 +27,9 @@ std::string EncodeImage(const Image& image) {
 StatusOr<Image> DecodeImage(string_view name, string_view bytes) {
   blob::Decoder decoder(bytes);
   const uint8_t version = decoder.Byte();
-  if (decoder.ok() && version != kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("image ", name, " has version ", version, ", this release knows ", kVersion));
+  if (decoder.ok() && version != kImageVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("image ", name, " has version ", version,
+                                                      ", this release knows ", kImageVersion));
   }
   std::string media_type = decoder.String();
   Image image = {

@@ -8,7 +8,7 @@
 namespace cairn::gc {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kRecordVersion = 1;
 constexpr size_t kIdCharacters = 25;
 
 template <typename T, typename Put>
@@ -49,7 +49,7 @@ std::vector<Digest> DecodeDigests(blob::Decoder& decoder) {
 
 std::string EncodeStoredRecord(const StoredRecord& record) {
   blob::Encoder encoder;
-  encoder.Byte(kVersion).Varint(record.number).Varint(record.size).Time(record.created);
+  encoder.Byte(kRecordVersion).Varint(record.number).Varint(record.size).Time(record.created);
   encoder.String(record.draft.identity).Byte(static_cast<uint8_t>(record.draft.type));
   encoder.String(record.draft.description).Byte(record.draft.is_mutable ? 1 : 0);
   EncodeDigests(record.draft.trees, encoder);
@@ -62,9 +62,9 @@ std::string EncodeStoredRecord(const StoredRecord& record) {
 StatusOr<StoredRecord> DecodeStoredRecord(string_view bytes) {
   blob::Decoder decoder(bytes);
   const uint8_t version = decoder.Byte();
-  if (decoder.ok() && version != kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("ledger record of version ", version, ", this release knows ", kVersion));
+  if (decoder.ok() && version != kRecordVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("ledger record of version ", version,
+                                                      ", this release knows ", kRecordVersion));
   }
   StoredRecord record;
   record.number = decoder.Varint();
@@ -85,7 +85,7 @@ StatusOr<StoredRecord> DecodeStoredRecord(string_view bytes) {
 
 std::string EncodeUsage(const Usage& usage) {
   blob::Encoder encoder;
-  encoder.Byte(kVersion).Byte(usage.last_used.has_value() ? 1 : 0);
+  encoder.Byte(kRecordVersion).Byte(usage.last_used.has_value() ? 1 : 0);
   encoder.Time(usage.last_used.value_or(absl::UnixEpoch()));
   return encoder.Signed(usage.count).Varint(usage.order).bytes();
 }
@@ -102,7 +102,7 @@ StatusOr<Usage> DecodeUsage(string_view bytes) {
   usage.count = decoder.Signed();
   usage.order = decoder.Varint();
   RETURN_IF_ERROR(decoder.Finish("ledger usage"));
-  if (version != kVersion) {
+  if (version != kRecordVersion) {
     return absl::FailedPreconditionError(absl::StrCat("ledger usage of version ", version));
   }
   return usage;

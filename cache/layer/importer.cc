@@ -12,12 +12,12 @@
 namespace cairn::layer {
 namespace {
 
-constexpr size_t kBuffer = 256 << 10;
+constexpr size_t kReadBytes = 256 << 10;
 
 class Import {
  public:
   Import(tree::TreeStore& trees, fs::ByteSource& tar, bool whiteouts, const CancelToken& cancel)
-      : trees_(trees), reader_(tar), tree_(whiteouts), cancel_(cancel), buffer_(kBuffer, '\0') {}
+      : trees_(trees), reader_(tar), tree_(whiteouts), cancel_(cancel), buffer_(kReadBytes, '\0') {}
 
   StatusOr<tree::TreeRef> Run() {
     for (;;) {

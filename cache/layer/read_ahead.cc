@@ -9,7 +9,7 @@
 namespace cairn::layer {
 namespace {
 
-constexpr size_t kBuffer = 512 << 10;
+constexpr size_t kBufferBytes = 512 << 10;
 constexpr size_t kBuffers = 4;
 
 }  // namespace
@@ -47,14 +47,14 @@ void ReadAhead::Run() {
         spare_.pop_back();
       }
     }
-    buffer.resize(kBuffer);
+    buffer.resize(kBufferBytes);
     const StatusOr<size_t> got = fs::ReadFully(source_, buffer.data(), buffer.size());
     MutexLock lock(mu_);
     if (got.ok() && *got > 0) {
       buffer.resize(*got);
       ready_.push_back(std::move(buffer));
     }
-    if (!got.ok() || *got < kBuffer) {
+    if (!got.ok() || *got < kBufferBytes) {
       end_ = got.status();
       ended_ = true;
     }

@@ -18,7 +18,7 @@ namespace {
 
 using tree::Entry;
 
-constexpr size_t kBuffer = 256 << 10;
+constexpr size_t kCopyBytes = 256 << 10;
 constexpr char kCapability[] = "security.capability";
 
 class TarStream {
@@ -30,7 +30,7 @@ class TarStream {
         sink_(sink),
         writer_(sink),
         cancel_(cancel),
-        buffer_(new char[kBuffer]) {}
+        buffer_(new char[kCopyBytes]) {}
 
   Status Run(const tree::TreeRef& tree) {
     ASSIGN_OR_RETURN(const auto root, trees_.Load(tree.digest));
@@ -176,7 +176,7 @@ class TarStream {
     const auto stream = reader->Stream();
     for (;;) {
       RETURN_IF_ERROR(cancel_.Check());
-      ASSIGN_OR_RETURN(const size_t got, stream->Read(buffer_.get(), kBuffer));
+      ASSIGN_OR_RETURN(const size_t got, stream->Read(buffer_.get(), kCopyBytes));
       if (got == 0) {
         return absl::OkStatus();
       }

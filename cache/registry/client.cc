@@ -13,7 +13,7 @@
 namespace cairn::registry {
 namespace {
 
-constexpr int kTries = 3;
+constexpr int kFetchTries = 3;
 
 std::string AcceptedManifests() {
   return absl::StrJoin({media_type::kOciIndex, media_type::kOciManifest, media_type::kDockerIndex,
@@ -160,7 +160,7 @@ StatusOr<std::string> RegistryClient::FetchManifest(const ImageReference& reposi
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(OnEndpoints(reference, true, access, [&](const Endpoint& endpoint) {
-    return WithRetries(kTries, access.cancel, [&] { return fetch(endpoint); });
+    return WithRetries(kFetchTries, access.cancel, [&] { return fetch(endpoint); });
   }));
   return document;
 }
@@ -223,7 +223,7 @@ Status RegistryClient::FetchBlob(const ImageReference& repository, const Descrip
       }
       // As long as bytes come, going on is worth it.
       failures = download.offset() > before ? 0 : failures + 1;
-      if (failures >= kTries || endpoint.has_fallback) {
+      if (failures >= kFetchTries || endpoint.has_fallback) {
         return status;
       }
       access.cancel.WaitFor(absl::Milliseconds(200) * (1 << failures));

@@ -16,7 +16,7 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr size_t kMaxDescriptors = 10000;
 constexpr char kAttestationType[] = "vnd.docker.reference.type";
 
-Status Bad(string_view what) {
+Status BadDocument(string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("bad image document: ", what));
 }
 
@@ -27,7 +27,7 @@ StatusOr<std::string> Text(const Json& object, const char* key) {
     return std::string();
   }
   if (!found->is_string()) {
-    return Bad(absl::StrCat("\"", key, "\" is not a text"));
+    return BadDocument(absl::StrCat("\"", key, "\" is not a text"));
   }
   return found->get<std::string>();
 }
@@ -39,11 +39,11 @@ StatusOr<std::map<std::string, std::string>> Annotations(const Json& object) {
     return result;
   }
   if (!found->is_object()) {
-    return Bad("\"annotations\" is not an object");
+    return BadDocument("\"annotations\" is not an object");
   }
   for (const auto& item : found->items()) {
     if (!item.value().is_string()) {
-      return Bad("an annotation is not a text");
+      return BadDocument("an annotation is not a text");
     }
     result[item.key()] = item.value().get<std::string>();
   }
@@ -57,11 +57,11 @@ StatusOr<std::vector<std::string>> Texts(const Json& object, const char* key) {
     return result;
   }
   if (!found->is_array()) {
-    return Bad(absl::StrCat("\"", key, "\" is not a list"));
+    return BadDocument(absl::StrCat("\"", key, "\" is not a list"));
   }
   for (const Json& item : *found) {
     if (!item.is_string()) {
-      return Bad(absl::StrCat("\"", key, "\" holds something else than texts"));
+      return BadDocument(absl::StrCat("\"", key, "\" holds something else than texts"));
     }
     result.push_back(item.get<std::string>());
   }
@@ -80,7 +80,7 @@ StatusOr<Platform> PlatformOf(const Json& object) {
 
 StatusOr<Descriptor> DescriptorOf(const Json& object) {
   if (!object.is_object()) {
-    return Bad("a descriptor is not an object");
+    return BadDocument("a descriptor is not an object");
   }
   ASSIGN_OR_RETURN(const std::string digest_text, Text(object, "digest"));
   ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(digest_text));
@@ -92,12 +92,12 @@ StatusOr<Descriptor> DescriptorOf(const Json& object) {
   const auto size = object.find("size");
   if (size == object.end() || !size->is_number_integer() ||
       (!size->is_number_unsigned() && size->get<int64_t>() < 0)) {
-    return Bad("a descriptor without a size");
+    return BadDocument("a descriptor without a size");
   }
   descriptor.size = size->get<uint64_t>();
   ASSIGN_OR_RETURN(const std::string data, Text(object, "data"));
   if (!absl::Base64Unescape(data, &descriptor.data)) {
-    return Bad("a descriptor whose data is not base64");
+    return BadDocument("a descriptor whose data is not base64");
   }
   const auto platform = object.find("platform");
   if (platform != object.end() && platform->is_object()) {
@@ -113,7 +113,7 @@ StatusOr<std::vector<Descriptor>> Descriptors(const Json& object, const char* ke
     return result;
   }
   if (!found->is_array() || found->size() > kMaxDescriptors) {
-    return Bad(absl::StrCat("\"", key, "\" is not a list of at most ", kMaxDescriptors));
+    return BadDocument(absl::StrCat("\"", key, "\" is not a list of at most ", kMaxDescriptors));
   }
   for (const Json& item : *found) {
     ASSIGN_OR_RETURN(Descriptor descriptor, DescriptorOf(item));
@@ -130,10 +130,10 @@ StatusOr<Json> ParseDocument(string_view document) {
   RETURN_IF_ERROR(CheckStrictJson(document, "bad image document"));
   Json json = Json::parse(document.begin(), document.end());
   if (json.contains("manifests") && (json.contains("layers") || json.contains("config"))) {
-    return Bad("both an index and a manifest");
+    return BadDocument("both an index and a manifest");
   }
   if (json.contains("fsLayers") || json.value("schemaVersion", Json(2)) != Json(2)) {
-    return Bad("a schema version other than 2 (Docker's old format is not supported)");
+    return BadDocument("a schema version other than 2 (Docker's old format is not supported)");
   }
   return json;
 }
@@ -210,15 +210,15 @@ StatusOr<bool> IsIndexDocument(string_view type, string_view document) {
   ASSIGN_OR_RETURN(const std::string own_type, Text(json, "mediaType"));
   const bool index = json.contains("manifests");
   if (!index && !json.contains("layers") && !json.contains("config")) {
-    return Bad("neither an index nor a manifest");
+    return BadDocument("neither an index nor a manifest");
   }
   for (const string_view announced : {type, string_view(own_type)}) {
     if ((IsIndexType(announced) && !index) || (IsManifestType(announced) && index)) {
-      return Bad(absl::StrCat("announced as ", announced, ", but it is the other kind"));
+      return BadDocument(absl::StrCat("announced as ", announced, ", but it is the other kind"));
     }
   }
   if ((IsIndexType(type) || IsManifestType(type)) && !own_type.empty() && type != own_type) {
-    return Bad(absl::StrCat("announced as ", type, ", but it says ", own_type));
+    return BadDocument(absl::StrCat("announced as ", type, ", but it says ", own_type));
   }
   return index;
 }
@@ -226,7 +226,7 @@ StatusOr<bool> IsIndexDocument(string_view type, string_view document) {
 StatusOr<Manifest> ParseManifest(string_view document) {
   ASSIGN_OR_RETURN(const Json json, ParseDocument(document));
   if (json.contains("manifests") || !json.contains("config")) {
-    return Bad("not a manifest");
+    return BadDocument("not a manifest");
   }
   ASSIGN_OR_RETURN(Descriptor config, DescriptorOf(json["config"]));
   Manifest manifest{.config = std::move(config)};
@@ -243,7 +243,7 @@ StatusOr<Manifest> ParseManifest(string_view document) {
 StatusOr<Index> ParseIndex(string_view document) {
   ASSIGN_OR_RETURN(const Json json, ParseDocument(document));
   if (!json.contains("manifests")) {
-    return Bad("not an index");
+    return BadDocument("not an index");
   }
   Index index;
   ASSIGN_OR_RETURN(index.media_type, Text(json, "mediaType"));

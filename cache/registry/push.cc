@@ -9,7 +9,7 @@
 namespace cairn::registry {
 namespace {
 
-constexpr int kTries = 4;
+constexpr int kPushTries = 4;
 constexpr uint64_t kChunk = 16 << 20;
 // A registry may take its time to store a large blob after its last byte.
 constexpr absl::Duration kUploadStall = absl::Minutes(5);
@@ -236,7 +236,7 @@ StatusOr<PushOutcome> RegistryClient::PushBlob(const ImageReference& repository,
   PushOutcome outcome = PushOutcome::kUploaded;
   const Status status =
       OnEndpoints(repository, false, access, [&](const Endpoint& endpoint) -> Status {
-        return WithRetries(endpoint.has_fallback ? 1 : kTries, access.cancel, [&]() -> Status {
+        return WithRetries(endpoint.has_fallback ? 1 : kPushTries, access.cancel, [&]() -> Status {
           ASSIGN_OR_RETURN(outcome, PushBlobAt(endpoint, repository, upload, access));
           return absl::OkStatus();
         });
@@ -262,7 +262,7 @@ Status RegistryClient::PushManifest(const ImageReference& reference, const Descr
     return response.ok() ? absl::OkStatus() : PushError(response);
   };
   const Status status = OnEndpoints(reference, false, access, [&](const Endpoint& endpoint) {
-    return WithRetries(endpoint.has_fallback ? 1 : kTries, access.cancel,
+    return WithRetries(endpoint.has_fallback ? 1 : kPushTries, access.cancel,
                        [&] { return put_at(endpoint); });
   });
   RETURN_IF_ERROR_IN(status, absl::StrCat("push manifest ", reference.name(), ":", name));

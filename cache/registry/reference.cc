@@ -22,7 +22,7 @@ bool IsLowerAlnum(char c) {
          absl::ascii_isdigit(static_cast<unsigned char>(c));
 }
 
-Status Bad(string_view text) {
+Status BadReference(string_view text) {
   return absl::InvalidArgumentError(
       absl::StrCat("invalid reference format: \"", text.substr(0, 300), "\""));
 }
@@ -125,7 +125,7 @@ StatusOr<ImageReference> ImageReference::Parse(string_view text) {
   std::string rest;
   SplitHost(text, reference.host_, rest);
   if (!IsHost(reference.host_)) {
-    return Bad(text);
+    return BadReference(text);
   }
   if (const size_t at = rest.find('@'); at != std::string::npos) {
     const StatusOr<Digest> digest = Digest::Parse(string_view(rest).substr(at + 1));
@@ -139,7 +139,7 @@ StatusOr<ImageReference> ImageReference::Parse(string_view text) {
     reference.tag_ = rest.substr(colon + 1);
     rest.resize(colon);
     if (!IsTag(reference.tag_)) {
-      return Bad(text);
+      return BadReference(text);
     }
   }
   if (absl::AsciiStrToLower(rest) != rest) {
@@ -148,7 +148,7 @@ StatusOr<ImageReference> ImageReference::Parse(string_view text) {
   }
   for (const string_view component : absl::StrSplit(rest, '/')) {
     if (!IsPathComponent(component)) {
-      return Bad(text);
+      return BadReference(text);
     }
   }
   if (reference.host_.size() + 1 + rest.size() > kMaxName) {

@@ -50,7 +50,7 @@ class RequestRecord {
   std::vector<provenance::ImageMaterial> AllImages() const;
   std::vector<const RequestRecord*> Children() const;
 
-  const Request request_;
+  const Request request_{};
   mutable Mutex mu_;
   std::list<std::unique_ptr<RequestRecord>> children_ ABSL_GUARDED_BY(mu_);
   std::vector<solver::RefPtr> refs_ ABSL_GUARDED_BY(mu_);

@@ -32,7 +32,7 @@ ordered_json SubjectJson(const std::string& name, const std::vector<std::string>
       by_algorithm[digest.substr(0, colon)] = digest.substr(colon + 1);
     }
   }
-  json["digest"] = std::move(by_algorithm);
+  json["digest"] = by_algorithm;
   return json;
 }
 

@@ -20,9 +20,9 @@ using SyncStream = grpc::ClientReaderWriter<SyncRequest, SyncReply>;
 
 // The receiving side of one transfer. Requests are written by the thread that reads: the client
 // reads them on a thread of their own, whatever it has to send.
-class Receiver {
+class ContextReceiver {
  public:
-  Receiver(const FileSyncRequest& request, FileSyncSink& sink, SyncStream& stream)
+  ContextReceiver(const FileSyncRequest& request, FileSyncSink& sink, SyncStream& stream)
       : request_(request), sink_(sink), stream_(stream), intake_(request, sink) {}
 
   // Until the end of the stream. An error means that the call must be cancelled.
@@ -146,7 +146,7 @@ StatusOr<FileSyncResult> ReceiveContext(const Session& session, const FileSyncRe
   auto stub = v1::ContextSync::NewStub(session.channel());
   const std::unique_ptr<SyncStream> stream = stub->Sync(call.context());
   stream->Write(OpenRequest(request));
-  Receiver receiver(request, sink, *stream);
+  ContextReceiver receiver(request, sink, *stream);
   const Status received = receiver.Run();
   if (!received.ok()) {
     call.Cancel();

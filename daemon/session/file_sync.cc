@@ -106,13 +106,13 @@ class RequestWriter {
 };
 
 // The receiving side of one transfer.
-class Receiver {
+class PacketReceiver {
  public:
-  Receiver(const FileSyncRequest& request, FileSyncSink& sink, PacketStream& stream)
+  PacketReceiver(const FileSyncRequest& request, FileSyncSink& sink, PacketStream& stream)
       : request_(request), sink_(sink), stream_(stream), intake_(request, sink), writer_(stream) {}
 
   // Reads to the end of the stream. An error means that the call must be cancelled before the
-  // Receiver is destroyed.
+  // PacketReceiver is destroyed.
   Status Run() {
     Packet packet;
     while (stream_.Read(&packet)) {
@@ -226,7 +226,7 @@ StatusOr<FileSyncResult> ReceiveFiles(const Session& session, const FileSyncRequ
   bool complete = false;
   FileSyncResult result;
   {
-    Receiver receiver(request, sink, *stream);
+    PacketReceiver receiver(request, sink, *stream);
     received = receiver.Run();
     complete = receiver.complete();
     result = receiver.result();

@@ -393,7 +393,7 @@ void Scheduler::DoComputeKey(Step& step) {
         OnFailed(step, key->status());
         return;
       }
-      step.key = **std::move(key);
+      step.key = **key;
       plan_.KeyComputed(step.id, step.key->digest);
     });
   });

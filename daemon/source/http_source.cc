@@ -179,17 +179,18 @@ std::string HttpSource::NameFrom(const std::string* content_disposition) const {
 // A client may have secrets named after hosts: a whole header, or a bearer token, which goes first.
 StatusOr<std::optional<std::string>> HttpSource::AuthorizationOf(
     const std::string& host, const session::SessionGroup& sessions, const CancelToken& cancel) {
-  for (const auto& [prefix, scheme] :
+  for (const auto& kind :
        {std::pair(kHostTokenSecret, "Bearer "), std::pair(kHostHeaderSecret, "")}) {
+    const std::string id = absl::StrCat(kind.first, host);
     std::optional<std::string> value;
     const Status found = sessions.Any(
         stores_.sessions, cancel, [&](const std::shared_ptr<session::Session>& session) -> Status {
-          ASSIGN_OR_RETURN(value, session::GetSecret(*session, absl::StrCat(prefix, host), cancel));
+          ASSIGN_OR_RETURN(value, session::GetSecret(*session, id, cancel));
           return absl::OkStatus();
         });
     RETURN_IF_ERROR(cancel.Check());
     if (found.ok() && value.has_value()) {
-      return absl::StrCat(scheme, *value);
+      return absl::StrCat(kind.second, *value);
     }
   }
   return std::optional<std::string>();

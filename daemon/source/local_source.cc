@@ -15,7 +15,7 @@
 namespace cairn::source {
 namespace {
 
-constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
+constexpr absl::Duration kTransferInterval = absl::Milliseconds(100);
 
 StatusOr<std::vector<std::string>> ParseList(const std::string& attribute,
                                              const std::string& text) {
@@ -73,7 +73,7 @@ class TransferProgress {
 
   void Update(uint64_t bytes) {
     const absl::Time now = absl::Now();
-    if (now - reported_ >= kProgressInterval) {
+    if (now - reported_ >= kTransferInterval) {
       Report(bytes, false);
     }
   }

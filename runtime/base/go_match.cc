@@ -36,7 +36,7 @@ uint32_t NextCharacter(string_view& text) {
 }
 
 // The pattern, split into steps that match one character each, or a star.
-struct Step {
+struct GlobStep {
   enum class Kind { kLiteral, kAny, kStar, kClass } kind = Kind::kLiteral;
   uint32_t literal = 0;
   bool negated = false;
@@ -80,8 +80,8 @@ StatusOr<uint32_t> ClassCharacter(string_view& pattern) {
 }
 
 // `pattern` stands after the '['.
-StatusOr<Step> ParseClass(string_view& pattern) {
-  Step step{.kind = Step::Kind::kClass};
+StatusOr<GlobStep> ParseClass(string_view& pattern) {
+  GlobStep step{.kind = GlobStep::Kind::kClass};
   if (!pattern.empty() && pattern[0] == '^') {
     step.negated = true;
     pattern.remove_prefix(1);
@@ -101,21 +101,21 @@ StatusOr<Step> ParseClass(string_view& pattern) {
   }
 }
 
-StatusOr<std::vector<Step>> ParsePattern(string_view pattern) {
-  std::vector<Step> steps;
+StatusOr<std::vector<GlobStep>> ParsePattern(string_view pattern) {
+  std::vector<GlobStep> steps;
   while (!pattern.empty()) {
     const char c = pattern[0];
     if (c == '*') {
       pattern.remove_prefix(1);
-      if (steps.empty() || steps.back().kind != Step::Kind::kStar) {
-        steps.push_back(Step{.kind = Step::Kind::kStar});
+      if (steps.empty() || steps.back().kind != GlobStep::Kind::kStar) {
+        steps.push_back(GlobStep{.kind = GlobStep::Kind::kStar});
       }
     } else if (c == '?') {
       pattern.remove_prefix(1);
-      steps.push_back(Step{.kind = Step::Kind::kAny});
+      steps.push_back(GlobStep{.kind = GlobStep::Kind::kAny});
     } else if (c == '[') {
       pattern.remove_prefix(1);
-      ASSIGN_OR_RETURN(Step step, ParseClass(pattern));
+      ASSIGN_OR_RETURN(GlobStep step, ParseClass(pattern));
       steps.push_back(std::move(step));
     } else {
       if (c == '\\') {
@@ -124,7 +124,8 @@ StatusOr<std::vector<Step>> ParsePattern(string_view pattern) {
           return BadPattern();
         }
       }
-      steps.push_back(Step{.kind = Step::Kind::kLiteral, .literal = NextCharacter(pattern)});
+      steps.push_back(
+          GlobStep{.kind = GlobStep::Kind::kLiteral, .literal = NextCharacter(pattern)});
     }
   }
   return steps;
@@ -133,7 +134,7 @@ StatusOr<std::vector<Step>> ParsePattern(string_view pattern) {
 }  // namespace
 
 StatusOr<bool> GoMatch(string_view pattern, string_view name) {
-  ASSIGN_OR_RETURN(const std::vector<Step> steps, ParsePattern(pattern));
+  ASSIGN_OR_RETURN(const std::vector<GlobStep> steps, ParsePattern(pattern));
   std::vector<uint32_t> characters;
   while (!name.empty()) {
     characters.push_back(NextCharacter(name));
@@ -145,7 +146,7 @@ StatusOr<bool> GoMatch(string_view pattern, string_view name) {
   size_t star = steps.size();
   size_t star_at = 0;
   while (at < characters.size()) {
-    if (step < steps.size() && steps[step].kind == Step::Kind::kStar) {
+    if (step < steps.size() && steps[step].kind == GlobStep::Kind::kStar) {
       star = step++;
       star_at = at;
     } else if (step < steps.size() && steps[step].Matches(characters[at])) {
@@ -158,7 +159,7 @@ StatusOr<bool> GoMatch(string_view pattern, string_view name) {
       return false;
     }
   }
-  while (step < steps.size() && steps[step].kind == Step::Kind::kStar) {
+  while (step < steps.size() && steps[step].kind == GlobStep::Kind::kStar) {
     ++step;
   }
   return step == steps.size();

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kInputSize = 256 << 10;
 constexpr size_t kOutputSize = 128 << 10;
 
-Status Bad(string_view what) {
+Status BadGzip(string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("bad gzip data: ", what));
 }
 
@@ -43,18 +43,18 @@ class GzipSource final : public ByteSource {
       if (state_.avail_in == 0) {
         ASSIGN_OR_RETURN(const bool filled, Fill());
         if (!filled && !HoldsInput()) {
-          return Bad("truncated");
+          return BadGzip("truncated");
         }
       }
       const uint32_t before = state_.avail_in;
       const int result = isal_inflate(&state_);
       if (result != ISAL_DECOMP_OK) {
-        return Bad(result == ISAL_INCORRECT_CHECKSUM ? "a wrong checksum" : "not deflate data");
+        return BadGzip(result == ISAL_INCORRECT_CHECKSUM ? "a wrong checksum" : "not deflate data");
       }
       const bool stuck = state_.avail_out == size && state_.avail_in == before &&
                          state_.block_state != ISAL_BLOCK_FINISH;
       if (stuck && at_end_) {
-        return Bad("truncated");
+        return BadGzip("truncated");
       }
     }
     return size - state_.avail_out;
@@ -90,7 +90,7 @@ class GzipSource final : public ByteSource {
       }
     }
     if (state_.next_in[0] != 0x1f) {
-      return Bad("something else follows it");
+      return BadGzip("something else follows it");
     }
     isal_inflate_reset(&state_);
     state_.crc_flag = ISAL_GZIP;

@@ -10,7 +10,7 @@
 namespace cairn::fs {
 namespace {
 
-Status Bad(string_view what) {
+Status BadPax(string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("pax header: ", what));
 }
 
@@ -23,13 +23,13 @@ StatusOr<int64_t> ParseTime(string_view text) {
   if (dot != string_view::npos) {
     std::string fraction(text.substr(dot + 1));
     if (fraction.find_first_not_of("0123456789") != std::string::npos) {
-      return Bad("a bad time");
+      return BadPax("a bad time");
     }
     fraction.resize(9, '0');
     ASSIGN_OR_RETURN(nanoseconds, ParsePaxNumber(fraction));
   }
   if (seconds < 0) {
-    return Bad("a bad time");
+    return BadPax("a bad time");
   }
   return negative ? ToNanoseconds(-seconds, -nanoseconds) : ToNanoseconds(seconds, nanoseconds);
 }
@@ -37,7 +37,7 @@ StatusOr<int64_t> ParseTime(string_view text) {
 StatusOr<uint64_t> ParseOffset(string_view text) {
   ASSIGN_OR_RETURN(const int64_t value, ParsePaxNumber(text));
   if (value < 0) {
-    return Bad("a negative offset in a sparse map");
+    return BadPax("a negative offset in a sparse map");
   }
   return static_cast<uint64_t>(value);
 }
@@ -48,7 +48,7 @@ Status ParseSparseMap(string_view value, PaxRecords& records) {
   records.sparse_map.clear();
   const std::vector<string_view> numbers = absl::StrSplit(value, ',');
   if (numbers.size() % 2 != 0) {
-    return Bad("an odd sparse map");
+    return BadPax("an odd sparse map");
   }
   for (size_t i = 0; i < numbers.size(); i += 2) {
     TarSegment segment;
@@ -78,7 +78,7 @@ Status AddSparse(string_view key, string_view value, PaxRecords& records) {
     records.sparse_map.push_back({offset, 0});
   } else if (key == "numbytes") {
     if (records.sparse_map.empty()) {
-      return Bad("a sparse size without an offset");
+      return BadPax("a sparse size without an offset");
     }
     ASSIGN_OR_RETURN(records.sparse_map.back().size, ParseOffset(value));
   }
@@ -98,7 +98,7 @@ Status SetNumber(string_view value, StatusOr<int64_t> (*parse)(string_view), T& 
 
 Status SetName(string_view value, std::optional<std::string>& target) {
   if (value.find('\0') != string_view::npos) {
-    return Bad("a NUL byte in a name");
+    return BadPax("a NUL byte in a name");
   }
   target.reset();
   if (!value.empty()) {
@@ -145,7 +145,7 @@ StatusOr<int64_t> ParsePaxNumber(string_view text) {
   const string_view digits = absl::StartsWith(text, "-") ? text.substr(1) : text;
   if (digits.empty() || digits.find_first_not_of("0123456789") != string_view::npos ||
       !absl::SimpleAtoi(text, &value)) {
-    return Bad("a bad number");
+    return BadPax("a bad number");
   }
   return value;
 }
@@ -155,23 +155,23 @@ StatusOr<PaxRecords> ParsePaxRecords(string_view data) {
   while (!data.empty()) {
     const size_t space = data.find(' ');
     if (space == string_view::npos || space == 0 || space > 10) {
-      return Bad("a record without a length");
+      return BadPax("a record without a length");
     }
     ASSIGN_OR_RETURN(const int64_t length, ParsePaxNumber(data.substr(0, space)));
     if (length < 0 || static_cast<uint64_t>(length) > data.size() ||
         static_cast<uint64_t>(length) < space + 4) {
-      return Bad("a record whose length is wrong");
+      return BadPax("a record whose length is wrong");
     }
     string_view record = data.substr(space + 1, static_cast<size_t>(length) - space - 1);
     data.remove_prefix(static_cast<size_t>(length));
     const size_t equals = record.find('=');
     if (record.back() != '\n' || equals == string_view::npos || equals == 0) {
-      return Bad("a record whose length is wrong");
+      return BadPax("a record whose length is wrong");
     }
     record.remove_suffix(1);
     const string_view key = record.substr(0, equals);
     if (key.find('\0') != string_view::npos) {
-      return Bad("a NUL byte in a key");
+      return BadPax("a NUL byte in a key");
     }
     RETURN_IF_ERROR(AddRecord(key, record.substr(equals + 1), records));
   }

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kBufferSize = 128 << 10;
 constexpr size_t kMaxSegments = 1 << 20;
 
-Status Bad(string_view what) {
+Status BadTar(string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("bad tar archive: ", what));
 }
 
@@ -36,17 +36,17 @@ Status CheckSegments(const std::vector<TarSegment>& segments, uint64_t size, uin
   uint64_t sum = 0;
   for (const TarSegment& segment : segments) {
     if (segment.offset < end || segment.offset > size || segment.size > size - segment.offset) {
-      return Bad("a sparse map out of order");
+      return BadTar("a sparse map out of order");
     }
     end = segment.offset + segment.size;
     sum += segment.size;
   }
-  return sum == stored ? absl::OkStatus() : Bad("a sparse map that does not match its data");
+  return sum == stored ? absl::OkStatus() : BadTar("a sparse map that does not match its data");
 }
 
 StatusOr<uint32_t> CheckedId(int64_t id) {
   if (id < 0 || id >= UINT32_MAX) {
-    return Bad(absl::StrCat("user or group id ", id));
+    return BadTar(absl::StrCat("user or group id ", id));
   }
   return static_cast<uint32_t>(id);
 }
@@ -80,7 +80,7 @@ class TarReader::Input {
         if (done == 0) {
           return false;
         }
-        return Bad("truncated");
+        return BadTar("truncated");
       }
       done += got;
     }
@@ -92,7 +92,7 @@ class TarReader::Input {
       if (begin_ == end_) {
         RETURN_IF_ERROR(Fill());
         if (begin_ == end_) {
-          return Bad("truncated");
+          return BadTar("truncated");
         }
       }
       const size_t count = static_cast<size_t>(std::min<uint64_t>(size, end_ - begin_));
@@ -169,12 +169,12 @@ StatusOr<bool> TarReader::State::ReadHeader(TarHeader& header) {
   if (header.IsZero()) {
     ASSIGN_OR_RETURN(const bool more, input.ReadExactly(header.data(), kTarBlock));
     if (more && !header.IsZero()) {
-      return Bad("data after a zero block");
+      return BadTar("data after a zero block");
     }
     return false;
   }
   if (!header.ChecksumMatches()) {
-    return Bad("a header with a wrong checksum");
+    return BadTar("a header with a wrong checksum");
   }
   return true;
 }
@@ -182,7 +182,7 @@ StatusOr<bool> TarReader::State::ReadHeader(TarHeader& header) {
 StatusOr<std::string> TarReader::State::ReadExtension(const TarHeader& header) {
   ASSIGN_OR_RETURN(const int64_t length, header.number(tar_field::kSize));
   if (length < 0) {
-    return Bad("a negative size");
+    return BadTar("a negative size");
   }
   if (static_cast<uint64_t>(length) > limits.header_bytes) {
     return Beyond("an extended header", limits.header_bytes);
@@ -191,7 +191,7 @@ StatusOr<std::string> TarReader::State::ReadExtension(const TarHeader& header) {
   if (!data.empty()) {
     ASSIGN_OR_RETURN(const bool found, input.ReadExactly(data.data(), data.size()));
     if (!found) {
-      return Bad("truncated");
+      return BadTar("truncated");
     }
   }
   RETURN_IF_ERROR(input.Skip(PaddingOf(data.size())));
@@ -218,7 +218,7 @@ Status TarReader::State::SetNames(const TarHeader& header, TarEntry& entry) {
   entry.path = long_name.value_or(entry.path);
   entry.link_target = long_link.value_or(entry.link_target);
   if (entry.path.find('\0') != std::string::npos) {
-    return Bad("a NUL byte in a name");
+    return BadTar("a NUL byte in a name");
   }
   if (entry.path.size() > limits.path_bytes || entry.link_target.size() > limits.path_bytes) {
     return Beyond("a name", limits.path_bytes);
@@ -246,7 +246,7 @@ Status TarReader::State::SetSize(const TarHeader& header, TarEntry& entry) {
   ASSIGN_OR_RETURN(const int64_t length, header.number(tar_field::kSize));
   const int64_t chosen = pax.size.value_or(length);
   if (chosen < 0) {
-    return Bad("a negative size");
+    return BadTar("a negative size");
   }
   stored = size = static_cast<uint64_t>(chosen);
   padding = PaddingOf(stored);
@@ -274,7 +274,7 @@ Status TarReader::State::SetSparse(const TarHeader& header, TarEntry& entry) {
     real_size = pax.sparse_size.value_or(pax.sparse_real_size.value_or(entry.size));
   }
   if (real_size < 0) {
-    return Bad("a negative size");
+    return BadTar("a negative size");
   }
   if (static_cast<uint64_t>(real_size) > limits.sparse_file_bytes) {
     return Beyond("a sparse file's size", limits.sparse_file_bytes);
@@ -300,7 +300,7 @@ Status TarReader::State::ReadOldSparseMap(const TarHeader& header) {
     ASSIGN_OR_RETURN(const int64_t offset, ParseTarNumber(raw.substr(0, 12)));
     ASSIGN_OR_RETURN(const int64_t length, ParseTarNumber(raw.substr(12, 12)));
     if (offset < 0 || length < 0 || segments.size() >= kMaxSegments) {
-      return Bad("a bad sparse map");
+      return BadTar("a bad sparse map");
     }
     segments.push_back({static_cast<uint64_t>(offset), static_cast<uint64_t>(length)});
     return true;
@@ -320,13 +320,13 @@ Status TarReader::State::ReadOldSparseMap(const TarHeader& header) {
     char block[kTarBlock];
     ASSIGN_OR_RETURN(const bool found, input.ReadExactly(block, sizeof block));
     if (!found) {
-      return Bad("truncated");
+      return BadTar("truncated");
     }
     const size_t before = segments.size();
     RETURN_IF_ERROR(add_all(string_view(block, 504)));
     extended = block[504] != '\0';
     if (extended && segments.size() != before + 21) {
-      return Bad("a bad sparse map");
+      return BadTar("a bad sparse map");
     }
   }
   return absl::OkStatus();
@@ -337,11 +337,11 @@ StatusOr<uint64_t> TarReader::State::ReadSparseLine() {
   for (;;) {
     char byte = 0;
     if (stored == 0) {
-      return Bad("a truncated sparse map");
+      return BadTar("a truncated sparse map");
     }
     ASSIGN_OR_RETURN(const size_t got, input.Read(&byte, 1));
     if (got == 0) {
-      return Bad("truncated");
+      return BadTar("truncated");
     }
     --stored;
     if (byte == '\n') {
@@ -349,12 +349,12 @@ StatusOr<uint64_t> TarReader::State::ReadSparseLine() {
     }
     line += byte;
     if (line.size() > 20) {
-      return Bad("a bad sparse map");
+      return BadTar("a bad sparse map");
     }
   }
   ASSIGN_OR_RETURN(const int64_t value, ParsePaxNumber(line));
   if (value < 0) {
-    return Bad("a bad sparse map");
+    return BadTar("a bad sparse map");
   }
   return static_cast<uint64_t>(value);
 }
@@ -374,7 +374,7 @@ Status TarReader::State::ReadSparseMapFromData() {
   }
   const uint64_t rest = PaddingOf(before - stored);
   if (rest > stored) {
-    return Bad("a truncated sparse map");
+    return BadTar("a truncated sparse map");
   }
   stored -= rest;
   return input.Skip(rest);
@@ -405,7 +405,7 @@ StatusOr<TarEntry> TarReader::State::MakeEntry(const TarHeader& header) {
       break;
     default:
       if (!HasData(type)) {
-        return Bad(absl::StrCat("an entry of the unknown type ", static_cast<int>(type)));
+        return BadTar(absl::StrCat("an entry of the unknown type ", static_cast<int>(type)));
       }
       if (type != 'S' && absl::EndsWith(entry.path, "/")) {
         entry.kind = Kind::kDirectory;
@@ -419,13 +419,13 @@ StatusOr<TarEntry> TarReader::State::MakeEntry(const TarHeader& header) {
   if (entry.kind != Kind::kSymlink && !entry.hard_link) {
     entry.link_target.clear();
   } else if (entry.link_target.empty()) {
-    return Bad("a link without a target");
+    return BadTar("a link without a target");
   }
   if (entry.kind == Kind::kCharDevice || entry.kind == Kind::kBlockDevice) {
     ASSIGN_OR_RETURN(const int64_t major, header.number(tar_field::kDevMajor));
     ASSIGN_OR_RETURN(const int64_t minor, header.number(tar_field::kDevMinor));
     if (major < 0 || minor < 0 || major > UINT32_MAX || minor > UINT32_MAX) {
-      return Bad("a bad device number");
+      return BadTar("a bad device number");
     }
     entry.device = makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));
   }
@@ -456,7 +456,7 @@ StatusOr<size_t> TarReader::State::ReadData(char* buffer, size_t wanted) {
   }
   ASSIGN_OR_RETURN(const size_t got, input.Read(buffer, wanted));
   if (got == 0) {
-    return Bad("truncated");
+    return BadTar("truncated");
   }
   stored -= got;
   position += got;

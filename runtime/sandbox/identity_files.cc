@@ -63,7 +63,7 @@ void ParseLine(const std::string& line, ResolverConfig& config) {
   }
 }
 
-ResolverConfig Load(const std::string& path) {
+ResolverConfig LoadResolver(const std::string& path) {
   ResolverConfig config;
   const StatusOr<std::string> text = ReadFile(path);
   if (text.ok()) {
@@ -98,9 +98,9 @@ std::string MakeHostsFile(const std::string& hostname, const std::vector<ExtraHo
 }
 
 StatusOr<std::string> MakeResolverFile(const ResolverOptions& options) {
-  ResolverConfig config = Load(options.host_file);
+  ResolverConfig config = LoadResolver(options.host_file);
   if (!options.host_network && config.nameservers == std::vector<std::string>{kResolvedStub}) {
-    config = Load(options.resolved_file);
+    config = LoadResolver(options.resolved_file);
   }
   const DnsConfig& dns = options.dns;
   for (const std::string& nameserver : dns.nameservers) {

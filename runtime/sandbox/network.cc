@@ -23,8 +23,6 @@ class HostNetwork final : public Network {
   std::string name() const override { return "host"; }
 };
 
-bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-
 }  // namespace
 
 StatusOr<std::unique_ptr<Network>> MakeNetwork(const NetworkOptions& options) {
@@ -32,7 +30,8 @@ StatusOr<std::unique_ptr<Network>> MakeNetwork(const NetworkOptions& options) {
     return std::make_unique<HostNetwork>();
   }
   if (options.mode == "auto" || options.mode.empty()) {
-    if (!Exists(options.cni_config) || !Exists(options.cni_binary_directory)) {
+    if (::access(options.cni_config.c_str(), F_OK) != 0 ||
+        ::access(options.cni_binary_directory.c_str(), F_OK) != 0) {
       return std::make_unique<HostNetwork>();
     }
   } else if (options.mode != "cni") {

@@ -11,7 +11,7 @@ namespace {
 
 using testing::IsOkAndHolds;
 
-constexpr uint64_t kLarge = BlobStore::kInlineBytes + 1;
+constexpr uint64_t kFileBytes = BlobStore::kInlineBytes + 1;
 
 // A store that is copied while it is open, as a machine that goes down would leave it: the copy
 // has no clean close, and its boot id is made another's.
@@ -55,43 +55,45 @@ TEST_F(DurabilityTest, ReopenAfterACleanCloseVerifiesNothing) {
 }
 
 TEST_F(DurabilityTest, DamagedFileOfAnUnsyncedEpochIsDroppedAfterAPowerLoss) {
-  ASSERT_OK_AND_ASSIGN(const Digest damaged, store_->Put(std::string(kLarge, 'd')));
-  ASSERT_OK_AND_ASSIGN(const Digest whole, store_->Put(std::string(kLarge, 'w')));
-  LosePower(
-      [&] { std::ofstream(CrashedPath(damaged), std::ios::binary) << std::string(kLarge, '\0'); });
+  ASSERT_OK_AND_ASSIGN(const Digest damaged, store_->Put(std::string(kFileBytes, 'd')));
+  ASSERT_OK_AND_ASSIGN(const Digest whole, store_->Put(std::string(kFileBytes, 'w')));
+  LosePower([&] {
+    std::ofstream(CrashedPath(damaged), std::ios::binary) << std::string(kFileBytes, '\0');
+  });
   EXPECT_TRUE(store_->recovered());
   EXPECT_THAT(store_->Contains(damaged), IsOkAndHolds(false));
   EXPECT_THAT(store_->Contains(whole), IsOkAndHolds(true));
   EXPECT_THAT(store_->LostBlobs(), IsOkAndHolds(::testing::ElementsAre(damaged)));
   ASSERT_OK(store_->ForgetLostBlobs());
   EXPECT_THAT(store_->LostBlobs(), IsOkAndHolds(::testing::IsEmpty()));
-  EXPECT_THAT(store_->RemoveStrays(), IsOkAndHolds(kLarge));
+  EXPECT_THAT(store_->RemoveStrays(), IsOkAndHolds(kFileBytes));
 }
 
 TEST_F(DurabilityTest, SyncedEpochIsNotReadAgain) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 's')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kFileBytes, 's')));
   ASSERT_OK(store_->MakeDurable());
   // Damage that no power loss does to a synced file; that it goes unseen shows that nobody looked.
-  LosePower(
-      [&] { std::ofstream(CrashedPath(digest), std::ios::binary) << std::string(kLarge, '\0'); });
+  LosePower([&] {
+    std::ofstream(CrashedPath(digest), std::ios::binary) << std::string(kFileBytes, '\0');
+  });
   EXPECT_THAT(store_->Contains(digest), IsOkAndHolds(true));
 }
 
 TEST_F(DurabilityTest, VariantsOfAnUnsyncedEpochAreDroppedAfterAPowerLoss) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'v')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kFileBytes, 'v')));
   const UniqueFd directory(::open(dir_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const fs::Metadata first = {.mode = 0600, .uid = ::geteuid(), .gid = ::getegid()};
   const fs::Metadata second = {.mode = 0755, .uid = ::geteuid(), .gid = ::getegid()};
   ASSERT_OK(store_->Materialize(digest, first, directory.get(), "a", true));
   ASSERT_OK(store_->Materialize(digest, second, directory.get(), "b", true));
-  EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(kLarge));
+  EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(kFileBytes));
   LosePower([] {});
   EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(0u));
   EXPECT_THAT(store_->Contains(digest), IsOkAndHolds(true));
 }
 
 TEST_F(DurabilityTest, FailedSyncHasTheNextStartVerify) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'f')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kFileBytes, 'f')));
   ASSERT_OK(store_->MakeDurable());
   ASSERT_OK(database_->Put(Table::kMeta, "suspect", "sync the blob store: Input/output error"));
   OpenStore("live");

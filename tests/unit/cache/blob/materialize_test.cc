@@ -11,7 +11,7 @@ namespace {
 
 using testing::IsOkAndHolds;
 
-constexpr uint64_t kLarge = BlobStore::kInlineBytes + 1;
+constexpr uint64_t kObjectBytes = BlobStore::kInlineBytes + 1;
 
 class MaterializeTest : public ::testing::Test {
  protected:
@@ -57,7 +57,7 @@ class MaterializeTest : public ::testing::Test {
 
 TEST_F(MaterializeTest, FilesHaveTheBytesAndTheMetadata) {
   int number = 0;
-  for (const std::string& data : {std::string("small"), std::string(kLarge, 'x')}) {
+  for (const std::string& data : {std::string("small"), std::string(kObjectBytes, 'x')}) {
     for (const bool may_link : {false, true}) {
       ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(data));
       const std::string name = "file" + std::to_string(number++);
@@ -69,7 +69,7 @@ TEST_F(MaterializeTest, FilesHaveTheBytesAndTheMetadata) {
 }
 
 TEST_F(MaterializeTest, EqualMetadataSharesOneInode) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'x')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kObjectBytes, 'x')));
   ASSERT_OK(Make(digest, Mode(0600), "a", true));
   ASSERT_OK(Make(digest, Mode(0600), "b", true));
   ASSERT_OK(Make(digest, Mode(0600), "copy", false));
@@ -79,7 +79,7 @@ TEST_F(MaterializeTest, EqualMetadataSharesOneInode) {
 }
 
 TEST_F(MaterializeTest, OtherMetadataGetsAnInodeOfItsOwn) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'x')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kObjectBytes, 'x')));
   ASSERT_OK(Make(digest, Mode(0600), "a", true));
   ASSERT_OK(Make(digest, Mode(0755), "b", true));
   ASSERT_OK(Make(digest, Mode(0755), "c", true));
@@ -87,14 +87,14 @@ TEST_F(MaterializeTest, OtherMetadataGetsAnInodeOfItsOwn) {
   EXPECT_EQ(InodeOf("b"), InodeOf("c"));
   EXPECT_EQ(MetadataOf("a"), Mode(0600));
   EXPECT_EQ(MetadataOf("b"), Mode(0755));
-  EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(kLarge));
+  EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(kObjectBytes));
 }
 
 TEST_F(MaterializeTest, AdoptedInodeIsNeverChangedWhileItsOwnerHasIt) {
-  const std::string data(kLarge, 'x');
+  const std::string data(kObjectBytes, 'x');
   dir_.Write("upper", data);
   ASSERT_EQ(::chmod((dir_ / "upper").c_str(), 0604), 0);
-  ASSERT_OK(store_->Adopt(directory_.get(), "upper", Digest::Of(data), kLarge));
+  ASSERT_OK(store_->Adopt(directory_.get(), "upper", Digest::Of(data), kObjectBytes));
   ASSERT_OK(Make(Digest::Of(data), Mode(0755), "other", true));
   EXPECT_EQ(MetadataOf("upper").mode, 0604u);
   ASSERT_OK(Make(Digest::Of(data), MetadataOf("upper"), "same", true));
@@ -102,25 +102,25 @@ TEST_F(MaterializeTest, AdoptedInodeIsNeverChangedWhileItsOwnerHasIt) {
 }
 
 TEST_F(MaterializeTest, RemovedVariantsLeaveTheirLinks) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'x')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kObjectBytes, 'x')));
   ASSERT_OK(Make(digest, Mode(0600), "a", true));
   ASSERT_OK(Make(digest, Mode(0755), "b", true));
-  EXPECT_THAT(store_->RemoveVariants(), IsOkAndHolds(kLarge));
+  EXPECT_THAT(store_->RemoveVariants(), IsOkAndHolds(kObjectBytes));
   EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(0u));
-  EXPECT_EQ(dir_.Read("b").size(), kLarge);
+  EXPECT_EQ(dir_.Read("b").size(), kObjectBytes);
 }
 
 TEST_F(MaterializeTest, RemovingABlobCountsItsVariants) {
-  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kLarge, 'x')));
+  ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(std::string(kObjectBytes, 'x')));
   ASSERT_OK(Make(digest, Mode(0600), "a", true));
   ASSERT_OK(Make(digest, Mode(0755), "b", true));
-  EXPECT_THAT(Remove(digest), IsOkAndHolds(2 * kLarge));
+  EXPECT_THAT(Remove(digest), IsOkAndHolds(2 * kObjectBytes));
   EXPECT_THAT(store_->VariantBytes(), IsOkAndHolds(0u));
   EXPECT_THAT(store_->RemoveStrays(), IsOkAndHolds(0u));
 }
 
 TEST_F(MaterializeTest, ExistingNameIsRefused) {
-  for (const std::string& data : {std::string("small"), std::string(kLarge, 'x')}) {
+  for (const std::string& data : {std::string("small"), std::string(kObjectBytes, 'x')}) {
     ASSERT_OK_AND_ASSIGN(const Digest digest, store_->Put(data));
     dir_.Write("taken", "mine");
     for (const bool may_link : {false, true}) {

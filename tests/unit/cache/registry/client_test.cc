@@ -47,7 +47,7 @@ class ClientTest : public ::testing::Test {
   RegistryClient client_{http_, HostTable(), clock_};
 };
 
-FakeResponse Manifest(const std::string& document, const std::string& digest = "") {
+FakeResponse ManifestAnswer(const std::string& document, const std::string& digest = "") {
   FakeResponse response{.body = document};
   response.headers = {{"Content-Type", media_type::kOciManifest}};
   if (!digest.empty()) {
@@ -57,7 +57,7 @@ FakeResponse Manifest(const std::string& document, const std::string& digest = "
 }
 
 TEST_F(ClientTest, ResolveWithoutADigestHeaderHashesTheBytes) {
-  FakeHttpServer server([](const FakeRequest&) { return Manifest("{}"); });
+  FakeHttpServer server([](const FakeRequest&) { return ManifestAnswer("{}"); });
   ASSERT_OK_AND_ASSIGN(const Descriptor descriptor, client_.Resolve(Image(server), access()));
   EXPECT_EQ(descriptor.digest, Digest::Of("{}"));
   EXPECT_EQ(descriptor.size, 2u);
@@ -65,8 +65,9 @@ TEST_F(ClientTest, ResolveWithoutADigestHeaderHashesTheBytes) {
 }
 
 TEST_F(ClientTest, ALieAboutAManifestIsDataLoss) {
-  FakeHttpServer server(
-      [](const FakeRequest&) { return Manifest("{\"evil\":1}", Digest::Of("{}").ToString()); });
+  FakeHttpServer server([](const FakeRequest&) {
+    return ManifestAnswer("{\"evil\":1}", Digest::Of("{}").ToString());
+  });
   ASSERT_OK_AND_ASSIGN(const Descriptor descriptor, client_.Resolve(Image(server), access()));
   EXPECT_THAT(client_.FetchManifest(Image(server), descriptor, access()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("digest")));
@@ -155,7 +156,7 @@ TEST_F(ClientTest, BearerTokenIsFetchedOnceAndShared) {
                        absl::StrCat("Bearer realm=\"http://", address,
                                     "/token\",service=\"s\",scope=\"repository:a/b:pull\"")}}};
     }
-    return Manifest("{}");
+    return ManifestAnswer("{}");
   });
   address = server.address();
   credentials_.by_host[server.address()] = {"user", "pass"};
@@ -193,7 +194,7 @@ TEST_F(ClientTest, SecretsDoNotGoToAnotherDomainsTokenServer) {
 TEST_F(ClientTest, TokensOfTheClientAreUsed) {
   FakeHttpServer server([](const FakeRequest& request) {
     if (request.Header("Authorization") == "Bearer fromclient") {
-      return Manifest("{}");
+      return ManifestAnswer("{}");
     }
     return FakeResponse{
         .status = 401,
@@ -209,7 +210,7 @@ TEST_F(ClientTest, TokensOfTheClientAreUsed) {
 TEST_F(ClientTest, BasicAndRefusal) {
   FakeHttpServer server([](const FakeRequest& request) {
     if (request.Header("Authorization") == "Basic dXNlcjpwYXNz") {
-      return Manifest("{}");
+      return ManifestAnswer("{}");
     }
     return FakeResponse{
         .status = 401,
@@ -278,7 +279,7 @@ TEST_F(ClientTest, LargeBlobsGoInChunksWhereASingleRequestIsTooLarge) {
 
 TEST_F(ClientTest, MirrorsComeFirstAndMayFail) {
   FakeHttpServer mirror([](const FakeRequest&) { return FakeResponse{.status = 404}; });
-  FakeHttpServer server([](const FakeRequest&) { return Manifest("{}"); });
+  FakeHttpServer server([](const FakeRequest&) { return ManifestAnswer("{}"); });
   std::map<std::string, HostConfig> hosts;
   hosts[server.address()].mirrors = {mirror.address() + "/cache"};
   RegistryClient client(http_, HostTable(hosts), clock_);
@@ -287,7 +288,7 @@ TEST_F(ClientTest, MirrorsComeFirstAndMayFail) {
 }
 
 TEST_F(ClientTest, InsecureFallsBackToPlainHttp) {
-  FakeHttpServer server([](const FakeRequest&) { return Manifest("{}"); });
+  FakeHttpServer server([](const FakeRequest&) { return ManifestAnswer("{}"); });
   ASSERT_OK(client_.Resolve(Image(server), {.credentials = credentials_, .insecure = true}));
 }
 

@@ -13,17 +13,17 @@ namespace cairn::session {
 namespace {
 
 using fsutil::types::Packet;
-using moby::filesync::v1::BytesMessage;
+using UploadMessage = moby::filesync::v1::BytesMessage;
 using testing::StatusIs;
-using ServerStream = grpc::ServerReaderWriter<BytesMessage, BytesMessage>;
+using UploadStream = grpc::ServerReaderWriter<UploadMessage, UploadMessage>;
 
 constexpr char kMethod[] = "/moby.filesync.v1.filesend/diffcopy";
 
 class ScriptedFileSend final : public moby::filesync::v1::FileSend::Service {
  public:
-  using Script = std::function<grpc::Status(grpc::ServerContext*, ServerStream*)>;
+  using Script = std::function<grpc::Status(grpc::ServerContext*, UploadStream*)>;
   explicit ScriptedFileSend(Script script) : script_(std::move(script)) {}
-  grpc::Status DiffCopy(grpc::ServerContext* context, ServerStream* stream) override {
+  grpc::Status DiffCopy(grpc::ServerContext* context, UploadStream* stream) override {
     return script_(context, stream);
   }
 
@@ -77,7 +77,7 @@ class SmallTree final : public TreeSource {
   int next_ = 0;
 };
 
-Packet OfType(Packet::PacketType type, uint32_t id = 0) {
+Packet PacketOfType(Packet::PacketType type, uint32_t id = 0) {
   Packet packet;
   packet.set_type(type);
   packet.set_id(id);
@@ -91,11 +91,11 @@ TEST(FileSendTest, SendsTheListTheWantedContentsAndFin) {
     for (int i = 0; i < 3 && stream->Read(&packet); ++i) {
       received += packet.has_stat() ? packet.stat().path() + ";" : "end;";
     }
-    stream->Write(OfType(Packet::PACKET_REQ, 1));
+    stream->Write(PacketOfType(Packet::PACKET_REQ, 1));
     while (stream->Read(&packet) && !packet.data().empty()) {
       received += packet.data();
     }
-    stream->Write(OfType(Packet::PACKET_FIN));
+    stream->Write(PacketOfType(Packet::PACKET_FIN));
     EXPECT_TRUE(stream->Read(&packet));
     EXPECT_EQ(packet.type(), Packet::PACKET_FIN);
     return grpc::Status::OK;
@@ -109,7 +109,7 @@ TEST(FileSendTest, SendsTheListTheWantedContentsAndFin) {
 
 TEST(FileSendTest, RequestForADirectorysContentIsRefused) {
   PacketFileSend service([](PacketFileSend::Stream* stream) {
-    stream->Write(OfType(Packet::PACKET_REQ, 0));
+    stream->Write(PacketOfType(Packet::PACKET_REQ, 0));
     Packet packet;
     while (stream->Read(&packet)) {
     }
@@ -136,11 +136,11 @@ TEST(FileSendTest, ReceiversFailureIsReturned) {
 TEST(FileSendTest, StreamIsCutIntoMessagesWithItsMetadata) {
   std::string received;
   size_t largest = 0;
-  ScriptedFileSend service([&](grpc::ServerContext* context, ServerStream* stream) {
+  ScriptedFileSend service([&](grpc::ServerContext* context, UploadStream* stream) {
     const auto& headers = context->client_metadata();
     EXPECT_EQ(headers.find("buildkit-attachable-exporter-id")->second, "2");
     EXPECT_EQ(headers.find("exporter-md-containerimage.digest")->second, "sha256:x");
-    BytesMessage message;
+    UploadMessage message;
     while (stream->Read(&message)) {
       received += message.data();
       largest = std::max(largest, message.data().size());
@@ -162,7 +162,7 @@ TEST(FileSendTest, StreamIsCutIntoMessagesWithItsMetadata) {
 }
 
 TEST(FileSendTest, ExistingTargetIsReported) {
-  ScriptedFileSend service([](grpc::ServerContext*, ServerStream*) {
+  ScriptedFileSend service([](grpc::ServerContext*, UploadStream*) {
     return grpc::Status(grpc::StatusCode::ALREADY_EXISTS, "target already exists");
   });
   FakeClient client({&service}, {kMethod});
@@ -176,8 +176,8 @@ TEST(FileSendTest, ExistingTargetIsReported) {
 
 TEST(FileSendTest, AbandonedUploadBreaksTheCallOff) {
   bool cancelled = false;
-  ScriptedFileSend service([&cancelled](grpc::ServerContext* context, ServerStream* stream) {
-    BytesMessage message;
+  ScriptedFileSend service([&cancelled](grpc::ServerContext* context, UploadStream* stream) {
+    UploadMessage message;
     while (stream->Read(&message)) {
     }
     cancelled = context->IsCancelled();

@@ -12,14 +12,14 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-std::vector<Node> Parse(string_view text) {
+std::vector<Node> ParseLines(string_view text) {
   StatusOr<ParsedFile> file = ParseFile(text);
   EXPECT_OK(file);
   return file.ok() ? file->nodes : std::vector<Node>(1);
 }
 
 TEST(ParserTest, SplitsInstructions) {
-  const std::vector<Node> nodes = Parse("FROM a AS b\nrun  echo   hi \nCMD [\"a\", \"b c\"]");
+  const std::vector<Node> nodes = ParseLines("FROM a AS b\nrun  echo   hi \nCMD [\"a\", \"b c\"]");
   ASSERT_THAT(nodes, SizeIs(3));
   EXPECT_EQ(nodes[0].keyword, "FROM");
   EXPECT_THAT(nodes[0].arguments, ElementsAre("a", "AS", "b"));
@@ -32,7 +32,7 @@ TEST(ParserTest, SplitsInstructions) {
 }
 
 TEST(ParserTest, JoinsContinuations) {
-  const std::vector<Node> nodes = Parse(
+  const std::vector<Node> nodes = ParseLines(
       "RUN a \\\n"
       "  # dropped\n"
       "  b \\  \n"
@@ -50,13 +50,13 @@ TEST(ParserTest, JoinsContinuations) {
 }
 
 TEST(ParserTest, BacktickEscapes) {
-  const std::vector<Node> nodes = Parse("# escape=`\nRUN a `\n b\\\nRUN c");
+  const std::vector<Node> nodes = ParseLines("# escape=`\nRUN a `\n b\\\nRUN c");
   ASSERT_THAT(nodes, SizeIs(2));
   EXPECT_THAT(nodes[0].arguments, ElementsAre("a  b\\"));
 }
 
 TEST(ParserTest, AcceptsMarksCarriageReturnsAndMissingLineEnds) {
-  const std::vector<Node> nodes = Parse("\xEF\xBB\xBF# c\r\nFROM a\r\nRUN x \\\r\n y");
+  const std::vector<Node> nodes = ParseLines("\xEF\xBB\xBF# c\r\nFROM a\r\nRUN x \\\r\n y");
   ASSERT_THAT(nodes, SizeIs(2));
   EXPECT_THAT(nodes[0].arguments, ElementsAre("a"));
   EXPECT_THAT(nodes[1].arguments, ElementsAre("x  y"));
@@ -64,7 +64,7 @@ TEST(ParserTest, AcceptsMarksCarriageReturnsAndMissingLineEnds) {
 
 TEST(ParserTest, TakesFlags) {
   const std::vector<Node> nodes =
-      Parse("COPY --from=a --chown=\"x y\" --link -- --odd dst\nRUN --mount=a\\ b cmd --not");
+      ParseLines("COPY --from=a --chown=\"x y\" --link -- --odd dst\nRUN --mount=a\\ b cmd --not");
   ASSERT_THAT(nodes, SizeIs(2));
   EXPECT_THAT(nodes[0].flags, ElementsAre("--from=a", "--chown=x y", "--link"));
   EXPECT_THAT(nodes[0].arguments, ElementsAre("--odd", "dst"));
@@ -74,7 +74,7 @@ TEST(ParserTest, TakesFlags) {
 
 TEST(ParserTest, SplitsPairs) {
   const std::vector<Node> nodes =
-      Parse("ENV a=1 b=\"x y\" c='q' d=e\\ f\nENV old value  with blanks\nARG a b=c");
+      ParseLines("ENV a=1 b=\"x y\" c='q' d=e\\ f\nENV old value  with blanks\nARG a b=c");
   ASSERT_THAT(nodes, SizeIs(3));
   EXPECT_THAT(nodes[0].arguments,
               ElementsAre("a", "1", "=", "b", "\"x y\"", "=", "c", "'q'", "=", "d", "e\\ f", "="));
@@ -83,7 +83,7 @@ TEST(ParserTest, SplitsPairs) {
 }
 
 TEST(ParserTest, MalformedArraysAreShellForm) {
-  const std::vector<Node> nodes = Parse("CMD ['a']\nVOLUME [a, b]\nRUN [ -f x ]");
+  const std::vector<Node> nodes = ParseLines("CMD ['a']\nVOLUME [a, b]\nRUN [ -f x ]");
   EXPECT_FALSE(nodes[0].is_json);
   EXPECT_THAT(nodes[0].arguments, ElementsAre("['a']"));
   EXPECT_THAT(nodes[1].arguments, ElementsAre("[a,", "b]"));
@@ -94,7 +94,7 @@ TEST(ParserTest, MalformedArraysAreShellForm) {
 }
 
 TEST(ParserTest, ReadsHeredocs) {
-  const std::vector<Node> nodes = Parse(
+  const std::vector<Node> nodes = ParseLines(
       "RUN <<EOF cat <<-'B'\n"
       "# content\n"
       "a \\\n"
@@ -125,7 +125,7 @@ TEST(ParserTest, ReadsHeredocs) {
 }
 
 TEST(ParserTest, GathersCommentsBeforeAnInstruction) {
-  const std::vector<Node> nodes = Parse(
+  const std::vector<Node> nodes = ParseLines(
       "# syntax=x\n"
       "# first\n"
       "#\n"
