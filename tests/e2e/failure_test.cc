@@ -169,7 +169,7 @@ TEST_F(FailureTest, AStepThatForksWithoutEndIsHeldByItsLimitAndCanBeInterrupted)
 }
 
 TEST_F(FailureTest, InterruptingTheClientEndsTheStep) {
-  ASSERT_OK_AND_ASSIGN(const Running build, Start(Marked("RUN echo begun; sleep 1000\n")));
+  ASSERT_OK_AND_ASSIGN(const Running build, Start(Marked("RUN echo be''gun; sleep 1000\n")));
   ASSERT_TRUE(ReadUntil(build.progress.get(), " begun"));
   build.client->Kill(SIGINT);
   ASSERT_OK_AND_ASSIGN(const std::string rest, ReadAll(build.progress.get(), 1 << 20));
@@ -178,7 +178,7 @@ TEST_F(FailureTest, InterruptingTheClientEndsTheStep) {
 }
 
 TEST_F(FailureTest, AClientThatDiesEndsItsBuild) {
-  ASSERT_OK_AND_ASSIGN(const Running build, Start(Marked("RUN echo begun; sleep 1000\n")));
+  ASSERT_OK_AND_ASSIGN(const Running build, Start(Marked("RUN echo be''gun; sleep 1000\n")));
   ASSERT_TRUE(ReadUntil(build.progress.get(), " begun"));
   ASSERT_THAT(ProcessesWith(mark_), Not(IsEmpty()));
   build.client->Kill(SIGKILL);

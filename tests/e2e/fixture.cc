@@ -122,7 +122,8 @@ void DaemonTest::SetUp() {
 
 void DaemonTest::WriteBusybox() {
   std::filesystem::create_directories(directory_ / "busybox");
-  std::filesystem::copy_file("/bin/busybox", directory_ / "busybox/busybox");
+  std::filesystem::copy_file("/bin/busybox", directory_ / "busybox/busybox",
+                             std::filesystem::copy_options::overwrite_existing);
   directory_.Write("busybox/Dockerfile",
                    "FROM scratch\n"
                    "COPY busybox /bin/busybox\n"

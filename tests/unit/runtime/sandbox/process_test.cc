@@ -139,7 +139,7 @@ class JoinTest : public ProcessTest {
       return;
     }
     ASSERT_OK_AND_ASSIGN(container_,
-                         executor_->Start(Overlay(), Shell("sleep 1000"), ProcessIo(), {}));
+                         executor_->Start(Overlay(), Command({"sleep", "1000"}), ProcessIo(), {}));
     ASSERT_OK(container_->first().WaitStarted());
   }
 
