@@ -25,12 +25,13 @@ class PlainStream final : public EntrySink {
   fs::ByteSink& sink_;
 };
 
-// Key in kLayers: everything that the layer's bytes depend on.
-std::string MemoryKey(const tree::TreeRef& delta, const LayerOptions& options) {
-  std::string key(delta.digest.raw());
-  absl::StrAppend(&key, " 2 ", static_cast<int>(options.compression), " ",
-                  options.compression == Compression::kNone ? -1 : options.level.value_or(-1));
-  if (options.clamp_mtime) {
+// Key in kLayers: everything that the layer's bytes depend on. `recompressed` is the original blob
+// that they are made from, else they are made from the delta.
+std::string MemoryKey(const Layer& layer, const LayerOptions& options, bool recompressed) {
+  std::string key(recompressed ? layer.original->digest.raw() : layer.delta.digest.raw());
+  absl::StrAppend(&key, recompressed ? " original " : " 2 ", static_cast<int>(options.compression),
+                  " ", options.compression == Compression::kNone ? -1 : options.level.value_or(-1));
+  if (options.clamp_mtime && !recompressed) {
     absl::StrAppend(&key, " ", *options.clamp_mtime);
   }
   return key;
@@ -61,6 +62,10 @@ bool MayUseOriginal(const OriginalBlob& original, const LayerOptions& options) {
   return !options.force || !compression || *compression == options.compression;
 }
 
+fs::Encoding EncodingOf(Compression compression) {
+  return compression == Compression::kGzip ? fs::Encoding::kGzip : fs::Encoding::kZstd;
+}
+
 }  // namespace
 
 LayerExporter::LayerExporter(tree::TreeStore& trees, blob::Database& database, int threads)
@@ -70,21 +75,23 @@ LayerExporter::~LayerExporter() = default;
 
 StatusOr<LayerBlob> LayerExporter::Export(const Layer& layer, const LayerOptions& options,
                                           const CancelToken& cancel) {
-  if (layer.original && MayUseOriginal(*layer.original, options)) {
+  bool stored = false;
+  if (layer.original) {
     const OriginalBlob& original = *layer.original;
-    ASSIGN_OR_RETURN(const bool stored, trees_.blobs().Contains(original.digest));
-    if (stored) {
+    ASSIGN_OR_RETURN(stored, trees_.blobs().Contains(original.digest));
+    if (stored && MayUseOriginal(original, options)) {
       return LayerBlob{ConvertMediaType(original.media_type, options.oci_media_types),
                        original.digest, original.size, original.diff_id, original.origin};
     }
   }
-  const std::string key = MemoryKey(layer.delta, options);
+  const std::string key = MemoryKey(layer, options, stored);
   ASSIGN_OR_RETURN(const KeyedLock::Guard guard, making_.Acquire(key, cancel));
   ASSIGN_OR_RETURN(std::optional<LayerBlob> known, Recall(key, options));
   if (known) {
     return *std::move(known);
   }
-  ASSIGN_OR_RETURN(LayerBlob made, Make(layer.delta, options, cancel));
+  ASSIGN_OR_RETURN(LayerBlob made, stored ? Recompress(*layer.original, options, cancel)
+                                          : Make(layer.delta, options, cancel));
   RETURN_IF_ERROR(database_.Put(blob::Table::kLayers, key, EncodeMemory(made)));
   return made;
 }
@@ -109,7 +116,7 @@ std::optional<LayerBlob> LayerExporter::Find(const Layer& layer) {
   for (const Compression compression :
        {Compression::kGzip, Compression::kZstd, Compression::kNone}) {
     const LayerOptions options{.compression = compression};
-    const auto known = Recall(MemoryKey(layer.delta, options), options);
+    const auto known = Recall(MemoryKey(layer, options, /*recompressed=*/false), options);
     if (known.ok() && known->has_value()) {
       return *known;
     }
@@ -128,14 +135,47 @@ StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerO
     ASSIGN_OR_RETURN(const blob::BlobInfo blob, writer->Commit());
     return LayerBlob{media_type, blob.digest, blob.size, blob.digest, ""};
   }
-  const fs::Encoding encoding =
-      options.compression == Compression::kGzip ? fs::Encoding::kGzip : fs::Encoding::kZstd;
-  ASSIGN_OR_RETURN(const auto compression,
-                   ChunkedCompression::Create({trees_.blobs(), database_, compressors_}, encoding,
-                                              options.level, cancel));
+  ASSIGN_OR_RETURN(
+      const auto compression,
+      ChunkedCompression::Create({trees_.blobs(), database_, compressors_},
+                                 EncodingOf(options.compression), options.level, cancel));
   RETURN_IF_ERROR(WriteTarStream(trees_, delta, stream, *compression, cancel));
   ASSIGN_OR_RETURN(const CompressedLayer made, compression->Finish());
   return LayerBlob{media_type, made.blob.digest, made.blob.size, made.diff_id, ""};
+}
+
+StatusOr<LayerBlob> LayerExporter::Recompress(const OriginalBlob& original,
+                                              const LayerOptions& options,
+                                              const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const auto reader, trees_.blobs().Open(original.digest));
+  const std::unique_ptr<fs::ByteSource> stream = reader->Stream();
+  ASSIGN_OR_RETURN(const std::unique_ptr<fs::ByteSource> plain,
+                   fs::NewDetectingDecompressor(*stream));
+  LayerBlob made{LayerMediaType(options.compression, options.oci_media_types), original.digest, 0,
+                 original.digest, ""};
+  if (options.compression == Compression::kNone) {
+    ASSIGN_OR_RETURN(const auto writer, trees_.blobs().NewWriter());
+    RETURN_IF_ERROR(fs::Copy(*plain, *writer, cancel).status());
+    ASSIGN_OR_RETURN(const blob::BlobInfo blob, writer->Commit());
+    made.digest = made.diff_id = blob.digest;
+    made.size = blob.size;
+  } else {
+    ASSIGN_OR_RETURN(
+        const auto compression,
+        ChunkedCompression::Create({trees_.blobs(), database_, compressors_},
+                                   EncodingOf(options.compression), options.level, cancel));
+    RETURN_IF_ERROR(fs::Copy(*plain, *compression, cancel).status());
+    ASSIGN_OR_RETURN(const CompressedLayer compressed, compression->Finish());
+    made.digest = compressed.blob.digest;
+    made.size = compressed.blob.size;
+    made.diff_id = compressed.diff_id;
+  }
+  if (made.diff_id != original.diff_id) {
+    return absl::DataLossError(absl::StrCat("layer ", original.digest.ToString(), " holds ",
+                                            made.diff_id.ToString(), " and not ",
+                                            original.diff_id.ToString()));
+  }
+  return made;
 }
 
 }  // namespace cairn::layer

@@ -52,8 +52,9 @@ class LayerExporter {
   LayerExporter(tree::TreeStore& trees, blob::Database& database, int threads = 2);
   ~LayerExporter();
 
-  // The blob of `layer`: its original where it has one that is stored and `options` allow (it is
-  // never rewritten to another time), else made. kNotFound when bytes of the layer are gone.
+  // The blob of `layer`: its original where it has one that is stored, recompressed if `options`
+  // force that (it is never rewritten to another time), else made. kNotFound when bytes of the
+  // layer are gone; kDataLoss when the original's are wrong.
   StatusOr<LayerBlob> Export(const Layer& layer, const LayerOptions& options,
                              const CancelToken& cancel);
 
@@ -64,6 +65,10 @@ class LayerExporter {
  private:
   // What was made under `key`, if it is still stored.
   StatusOr<std::optional<LayerBlob>> Recall(const std::string& key, const LayerOptions& options);
+  // The original's tar, byte for byte, in another compression: a layer that came with an image is
+  // known by its diff ID.
+  StatusOr<LayerBlob> Recompress(const OriginalBlob& original, const LayerOptions& options,
+                                 const CancelToken& cancel);
   StatusOr<LayerBlob> Make(const tree::TreeRef& delta, const LayerOptions& options,
                            const CancelToken& cancel);
 

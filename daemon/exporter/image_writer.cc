@@ -144,8 +144,8 @@ StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& la
   RETURN_IF_ERROR(OwnLayer(layer, blob));
   ASSIGN_OR_RETURN(const absl::Time created,
                    CreationTime(parts.database, layer.delta.digest, parts.clock.Now()));
-  // A layer that came with an image is passed on as it is.
-  const bool is_original = layer.original.has_value() && layer.original->digest == blob.digest;
+  // The files of a layer that came with an image are passed on as they are.
+  const bool is_original = layer.original.has_value() && layer.original->diff_id == blob.diff_id;
   return ExportedLayer{std::move(blob), created, is_original ? std::nullopt : clamp};
 }
 

@@ -120,7 +120,7 @@ TEST_F(ExporterTest, OriginalsAreUsedAsTheyAre) {
   ASSERT_OK_AND_ASSIGN(const Digest blob, stores_.blobs().Put("the registry's bytes"));
   const Layer layer{MakeTree(stores_, {"f=1"}),
                     OriginalBlob{"application/vnd.docker.image.rootfs.diff.tar.gzip", blob, 20,
-                                 Digest::Of("diff"), "docker.io/library/x"}};
+                                 blob, "docker.io/library/x"}};
   ASSERT_OK_AND_ASSIGN(LayerBlob exported, exporter_.Export(layer, {}, {}));
   EXPECT_EQ(exported.digest, blob);
   EXPECT_EQ(exported.media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
@@ -132,6 +132,28 @@ TEST_F(ExporterTest, OriginalsAreUsedAsTheyAre) {
   EXPECT_NE(exporter_.Export(layer, forced, {})->digest, blob);
   ASSERT_OK(stores_.blobs().Remove({blob}, [](const Digest&) {}));
   EXPECT_NE(exporter_.Export(layer, {}, {})->digest, blob);
+}
+
+// Observed: the layer was packed anew, so that the base image's layers had other diff IDs.
+TEST_F(ExporterTest, RecompressingKeepsTheTarOfTheOriginal) {
+  // No tar that this exporter would write; larger than a chunk.
+  const std::string tar = RandomBytes(3'000'000, 5);
+  ASSERT_OK_AND_ASSIGN(const std::string packed, fs::Compress(fs::Encoding::kGzip, tar));
+  ASSERT_OK_AND_ASSIGN(const Digest blob, stores_.blobs().Put(packed));
+  Layer layer{MakeTree(stores_, {"f=1"}),
+              OriginalBlob{"application/vnd.oci.image.layer.v1.tar+gzip", blob, packed.size(),
+                           Digest::Of(tar), ""}};
+  for (const Compression compression : {Compression::kZstd, Compression::kNone}) {
+    const LayerOptions forced{.compression = compression, .force = true, .clamp_mtime = 1};
+    ASSERT_OK_AND_ASSIGN(const LayerBlob made, exporter_.Export(layer, forced, {}));
+    EXPECT_EQ(made.diff_id, Digest::Of(tar));
+    EXPECT_EQ(Plain(made), tar);
+    EXPECT_EQ(exporter_.Export(layer, forced, {})->digest, made.digest);
+  }
+  layer.original->diff_id = Digest::Of("else");
+  EXPECT_THAT(
+      exporter_.Export(layer, {.compression = Compression::kZstd, .level = 5, .force = true}, {}),
+      StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Digest::Of("else").ToString())));
 }
 
 TEST_F(ExporterTest, OneChangedFileRecompressesOneChunk) {
