@@ -112,7 +112,7 @@ Status WithRetries(int tries, const CancelToken& cancel, const std::function<Sta
   absl::Duration wait = kFirstWait;
   for (int i = 1;; ++i) {
     const Status status = attempt();
-    if (status.ok() || !IsTransient(status) || i >= tries) {
+    if (status.ok() || !absl::IsUnavailable(status) || i >= tries) {
       return status;
     }
     cancel.WaitFor(wait);

@@ -60,8 +60,9 @@ Status StatusOfResponse(const net::HttpResponse& response);
 // Whether the same request may succeed later: kUnavailable, kDeadlineExceeded.
 bool IsTransient(const Status& status);
 
-// Runs `attempt` until it is OK, fails for good, or has been tried `tries` times; waits a little
-// longer each time in between. kCancelled when the token fires.
+// Runs `attempt` until it is OK, fails other than with kUnavailable, or has been tried `tries`
+// times; waits a little longer each time in between. Who did not answer in time (kDeadlineExceeded)
+// is not waited for twice. kCancelled when the token fires.
 Status WithRetries(int tries, const CancelToken& cancel, const std::function<Status()>& attempt);
 
 }  // namespace cairn::registry

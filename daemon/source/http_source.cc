@@ -200,6 +200,7 @@ StatusOr<net::HttpRequest> HttpSource::MakeRequest(const net::Url& url,
                                                    const session::SessionGroup& sessions,
                                                    const CancelToken& cancel) {
   net::HttpRequest request{.url = url, .headers = attributes_.headers};
+  request.slow_answer = true;  // archives are often made when they are asked for
   request.headers.emplace_back(kAcceptEncoding, "gzip");  // the client unpacks it
   if (attributes_.authorization_secret.empty()) {
     ASSIGN_OR_RETURN(const std::optional<std::string> value,
@@ -289,7 +290,8 @@ StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
   }
   ASSIGN_OR_RETURN(const net::HttpResponse response, std::move(fetched));
   if (!response.ok()) {
-    return absl::UnknownError(absl::StrCat("invalid response status ", response.status));
+    return absl::UnknownError(
+        absl::StrCat("get ", attributes_.url, ": invalid response status ", response.status));
   }
   ASSIGN_OR_RETURN(const blob::BlobInfo info, writer->Commit());
   HttpFile file{.digest = info.digest,

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/sync.h"
 
@@ -186,6 +187,9 @@ class HttpClient::Transfer {
     if (!status_.ok()) {
       return status_;
     }
+    if (code == CURLE_OPERATION_TIMEDOUT && !connected()) {
+      return NotInTime("no connection to", options_.connect_timeout);
+    }
     if (code != CURLE_OK) {
       return StatusOfCurl(code, error_);
     }
@@ -194,15 +198,40 @@ class HttpClient::Transfer {
   }
 
  private:
-  // Runs the transfer until it ends or the token fires.
-  static CURLcode Perform(CURLM* multi, const CancelToken& cancel) {
+  bool connected() const { return answer_due_ != absl::InfinitePast(); }
+
+  Status NotInTime(string_view what, absl::Duration limit) const {
+    return absl::DeadlineExceededError(
+        absl::StrCat(what, " ", url_.origin(), " within ", absl::FormatDuration(limit)));
+  }
+
+  // How long to wait for something to happen; nothing when the answer is overdue.
+  std::optional<int> PollTime() const {
+    constexpr int kMostMs = 1000;
+    if (!connected() || header_bytes_ > 0) {
+      return kMostMs;
+    }
+    const absl::Duration left = answer_due_ - absl::Now();
+    if (left <= absl::ZeroDuration()) {
+      return std::nullopt;
+    }
+    return static_cast<int>(std::min<int64_t>(kMostMs, absl::ToInt64Milliseconds(left) + 1));
+  }
+
+  // Runs the transfer until it ends, the answer is overdue or the token fires.
+  CURLcode Perform(CURLM* multi, const CancelToken& cancel) {
     const CancelCallback wake(cancel, [multi] { curl_multi_wakeup(multi); });
     int running = 1;
     while (running != 0 && !cancel.cancelled()) {
       if (curl_multi_perform(multi, &running) != CURLM_OK) {
         return CURLE_FAILED_INIT;
       }
-      if (running != 0 && curl_multi_poll(multi, nullptr, 0, 1000, nullptr) != CURLM_OK) {
+      const std::optional<int> time = PollTime();
+      if (running != 0 && !time.has_value()) {
+        status_ = NotInTime("no answer from", options_.answer_timeout);
+        return CURLE_OK;
+      }
+      if (running != 0 && curl_multi_poll(multi, nullptr, 0, *time, nullptr) != CURLM_OK) {
         return CURLE_FAILED_INIT;
       }
     }
@@ -303,6 +332,9 @@ class HttpClient::Transfer {
 
   static int OnConnected(void* self_pointer, char* address, char*, int, int) {
     auto* self = static_cast<Transfer*>(self_pointer);
+    const bool limited = self->request_.body == nullptr && !self->request_.slow_answer;
+    self->answer_due_ =
+        limited ? absl::Now() + self->options_.answer_timeout : absl::InfiniteFuture();
     if (self->refuse_host_local_ && IsHostLocal(address)) {
       self->status_ = absl::InvalidArgumentError(
           absl::StrCat("redirect to the local address ", address, " is refused"));
@@ -401,6 +433,7 @@ class HttpClient::Transfer {
   const Target& target_;
   HttpResponse response_;
   Status status_;
+  absl::Time answer_due_ = absl::InfinitePast();  // until there is a connection
   size_t header_bytes_ = 0;
   int dropped_ = 0;
   bool headers_done_ = false;

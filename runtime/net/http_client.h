@@ -22,7 +22,9 @@ namespace cairn::net {
 
 struct HttpClientOptions {
   std::string user_agent = "cairn";
-  absl::Duration connect_timeout = absl::Seconds(30);
+  absl::Duration connect_timeout = absl::Seconds(30);  // name, connection, TLS
+  // From a connection to the first byte of the answer, for requests without a body.
+  absl::Duration answer_timeout = absl::Seconds(30);
   size_t max_idle_connections = 16;
   size_t max_header_bytes = 256 << 10;
 };
@@ -37,6 +39,7 @@ class HttpClient {
   // Sends `request` and returns the response with its body. Any status is a response, not an error.
   //
   // Errors: kUnavailable when trying again may help (name, connection, stall, cut-off body),
+  // kDeadlineExceeded when there was no connection or no answer in time,
   // kFailedPrecondition for certificates that do not hold, kInvalidArgument for a bad redirect,
   // kResourceExhausted for headers or a body beyond the limits, the body source's own, kCancelled.
   StatusOr<HttpResponse> Send(const HttpRequest& request, const CancelToken& cancel);

@@ -43,6 +43,8 @@ struct HttpRequest {
   int max_redirects = 5;
   // No byte moved either way for this long ends the request.
   absl::Duration stall_timeout = absl::Seconds(60);
+  // The server may have to make first what it is asked for: stall_timeout alone counts.
+  bool slow_answer = false;
   // Of a response whose body goes into HttpResponse::body.
   uint64_t max_body_bytes = 4 << 20;
 };

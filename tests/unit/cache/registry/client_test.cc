@@ -64,6 +64,17 @@ TEST_F(ClientTest, ResolveWithoutADigestHeaderHashesTheBytes) {
   EXPECT_EQ(server.requests().back().target, "/v2/a/b/manifests/1");
 }
 
+// Observed: 100 seconds of silence, as every try of every request waited for itself.
+TEST_F(ClientTest, ARegistryThatNeverAnswersIsWaitedForOnce) {
+  FakeHttpServer server([](const FakeRequest&) { return FakeResponse{.hang = true}; });
+  net::HttpClient http({.answer_timeout = absl::Milliseconds(50)});
+  RegistryClient client(http, HostTable(), clock_);
+  EXPECT_THAT(client.Resolve(Image(server), access()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("no answer from http://" + server.address())));
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(ClientTest, ALieAboutAManifestIsDataLoss) {
   FakeHttpServer server([](const FakeRequest&) {
     return ManifestAnswer("{\"evil\":1}", Digest::Of("{}").ToString());

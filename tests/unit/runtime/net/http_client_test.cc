@@ -1,5 +1,8 @@
 #include "runtime/net/http_client.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/base/thread_pool.h"
 #include "tests/unit/runtime/net/fake_http_server.h"
@@ -190,6 +193,41 @@ TEST(HttpClientTest, AStallEndsTheRequest) {
   HttpClient client;
   EXPECT_THAT(client.Send({.url = server.url("/"), .stall_timeout = absl::Seconds(1)}, {}),
               StatusIs(absl::StatusCode::kUnavailable, ::testing::A<std::string>()));
+}
+
+TEST(HttpClientTest, AServerThatNeverAnswersIsNamed) {
+  FakeHttpServer server([](const FakeRequest&) { return FakeResponse{.hang = true}; });
+  HttpClient client({.answer_timeout = absl::Milliseconds(50)});
+  EXPECT_THAT(client.Send({.url = server.url("/")}, {}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("no answer from http://" + server.address() + " within 50ms")));
+}
+
+TEST(HttpClientTest, AnAnswerThatTakesItsTimeMayBeWaitedFor) {
+  FakeHttpServer server([](const FakeRequest&) { return FakeResponse{.hang = true}; });
+  HttpClient client({.answer_timeout = absl::Milliseconds(1)});
+  EXPECT_THAT(
+      client.Send({.url = server.url("/"), .stall_timeout = absl::Seconds(1), .slow_answer = true},
+                  {}),
+      StatusIs(absl::StatusCode::kUnavailable, ::testing::A<std::string>()));
+}
+
+TEST(HttpClientTest, AConnectionThatIsNeverMadeIsNamed) {
+  // Listens and is never accepted from: the TLS greeting has no answer.
+  const UniqueFd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(silent.get(), 1), 0);
+  ASSERT_EQ(::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  HttpClient client({.connect_timeout = absl::Milliseconds(50)});
+  ASSERT_OK_AND_ASSIGN(
+      const Url url, Url::Parse(absl::StrCat("https://127.0.0.1:", ntohs(address.sin_port), "/")));
+  EXPECT_THAT(client.Send({.url = url}, {}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("no connection to " + url.origin() + " within 50ms")));
 }
 
 TEST(HttpDateTest, Parses) {
