@@ -30,6 +30,10 @@ StatusOr<bool> SetAttribute(const std::string& key, const std::string& value, Im
                             std::optional<bool>& artifact) {
   if (key == "name") {
     options.names = value;
+    // Before anything is built for a name that nothing can have. "*": the frontend names the image.
+    if (value != "*") {
+      RETURN_IF_ERROR(ImageOptions::NormalizedNames(value).status());
+    }
   } else if (key == "oci-mediatypes") {
     ASSIGN_OR_RETURN(options.oci_types, ParseBool(key, value));
   } else if (key == "oci-artifact") {
@@ -85,7 +89,7 @@ StatusOr<std::vector<std::string>> ImageOptions::NormalizedNames(const std::stri
   for (const string_view name : absl::StrSplit(names, ',')) {
     ASSIGN_OR_RETURN_IN(const registry::ImageReference reference,
                         registry::ImageReference::Parse(name),
-                        absl::StrCat("failed to parse ", name));
+                        absl::StrCat("invalid tag \"", name, "\""));
     result.push_back(reference.ToString());
   }
   return result;
