@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "cache/registry/json.h"
+#include "runtime/base/go_quote.h"
 
 namespace cairn::registry {
 namespace {
@@ -183,7 +184,7 @@ OrderedJson ToJson(const std::vector<Descriptor>& descriptors) {
 
 // Text that is not UTF-8 (in an annotation) is written with replacement characters.
 std::string Dump(const OrderedJson& json, int indent) {
-  return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
+  return GoJson(json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
 }  // namespace

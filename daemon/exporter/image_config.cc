@@ -1,13 +1,18 @@
 #include "daemon/exporter/image_config.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/go_quote.h"
 
 namespace cairn::exporter {
 namespace {
 
-using Json = nlohmann::json;
+// Keeps the order of keys: equal configs are to have equal digests whoever builds them. At the top
+// keys are sorted; what the frontend wrote in `config` stays in its order, and history and rootfs
+// have that of the image specification's structures.
+using Json = nlohmann::ordered_json;
 
 constexpr char kComment[] = "buildkit.exporter.image.v0";
 constexpr char kDefaultPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -55,9 +60,9 @@ void MatchLayers(const std::vector<ConfigLayer>& layers, Json& history) {
     ++count;
   }
   for (; count < layers.size(); ++count) {
-    history.push_back({{"created", FormatTimestamp(layers[count].created)},
-                       {"created_by", "created by buildkit"},
-                       {"comment", kComment}});
+    history.push_back(Json{{"created", FormatTimestamp(layers[count].created)},
+                           {"created_by", "created by buildkit"},
+                           {"comment", kComment}});
   }
 }
 
@@ -90,12 +95,24 @@ void FillTimes(Json& history) {
   }
 }
 
+// A history entry with the keys that the image specification knows, in its order.
+Json NormalEntry(const Json& entry) {
+  Json normal = Json::object();
+  for (const char* key : {"created", "created_by", "author", "comment", "empty_layer"}) {
+    const auto found = entry.find(key);
+    if (found != entry.end() && !found->is_null() && *found != "" && *found != false) {
+      normal[key] = *found;
+    }
+  }
+  return normal;
+}
+
 // No entry beyond the base image's own is later than `limit`.
 void ClampHistory(absl::Time limit, const Json& base_history, Json& history) {
   bool diverged = false;
   for (size_t i = 0; i < history.size(); ++i) {
     if (!diverged && base_history.is_array() && i < base_history.size() &&
-        base_history[i] == history[i]) {
+        NormalEntry(base_history[i]) == NormalEntry(history[i])) {
       continue;
     }
     diverged = true;
@@ -106,8 +123,28 @@ void ClampHistory(absl::Time limit, const Json& base_history, Json& history) {
   }
 }
 
+Json NormalHistory(const Json& history) {
+  Json normal = Json::array();
+  for (const Json& entry : history) {
+    normal.push_back(NormalEntry(entry));
+  }
+  return normal;
+}
+
+Json Sorted(Json object) {
+  std::map<std::string, Json> entries;
+  for (auto entry = object.begin(); entry != object.end(); ++entry) {
+    entries[entry.key()] = std::move(entry.value());
+  }
+  Json sorted = Json::object();
+  for (auto& [key, value] : entries) {
+    sorted[key] = std::move(value);
+  }
+  return sorted;
+}
+
 std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return GoJson(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -134,7 +171,7 @@ StatusOr<std::string> MakeImageConfig(const ImageConfigRequest& request) {
   for (const ConfigLayer& layer : request.layers) {
     diff_ids.push_back(layer.diff_id.ToString());
   }
-  config["rootfs"] = {{"type", "layers"}, {"diff_ids", std::move(diff_ids)}};
+  config["rootfs"] = Json{{"type", "layers"}, {"diff_ids", std::move(diff_ids)}};
 
   Json history = config.value("history", Json::array());
   if (!history.is_array()) {
@@ -164,8 +201,8 @@ StatusOr<std::string> MakeImageConfig(const ImageConfigRequest& request) {
       }
     }
   }
-  config["history"] = std::move(history);
-  return Dump(config);
+  config["history"] = NormalHistory(history);
+  return Dump(Sorted(std::move(config)));
 }
 
 std::string MakeAttestationConfig(const std::vector<Digest>& layers) {
@@ -173,10 +210,10 @@ std::string MakeAttestationConfig(const std::vector<Digest>& layers) {
   for (const Digest& layer : layers) {
     diff_ids.push_back(layer.ToString());
   }
-  return Dump({{"architecture", "unknown"},
-               {"os", "unknown"},
-               {"config", Json::object()},
-               {"rootfs", {{"type", "layers"}, {"diff_ids", std::move(diff_ids)}}}});
+  return Dump(Json{{"architecture", "unknown"},
+                   {"os", "unknown"},
+                   {"config", Json::object()},
+                   {"rootfs", Json{{"type", "layers"}, {"diff_ids", std::move(diff_ids)}}}});
 }
 
 }  // namespace cairn::exporter

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "cache/registry/reference.h"
 #include "daemon/provenance/package_url.h"
+#include "runtime/base/go_quote.h"
 
 namespace cairn::exporter {
 namespace {
@@ -97,7 +98,7 @@ StatusOr<std::string> MakeStatement(const SolvedAttestation& attestation,
   head["subject"] = SubjectsJson(attestation, self);
   std::string text = Dump(head);
   text.pop_back();
-  return absl::StrCat(text, ",\"predicate\":", CompactJson(predicate), "}");
+  return GoJson(absl::StrCat(text, ",\"predicate\":", CompactJson(predicate), "}"));
 }
 
 std::string IndentJson(string_view json) {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 
 namespace cairn {
 namespace {
@@ -53,6 +54,15 @@ std::string GoQuote(string_view text) {
   }
   quoted += '"';
   return quoted;
+}
+
+std::string GoJson(string_view json) {
+  // Outside of strings none of these occurs.
+  return absl::StrReplaceAll(json, {{"<", "\\u003c"},
+                                    {">", "\\u003e"},
+                                    {"&", "\\u0026"},
+                                    {"\xE2\x80\xA8", "\\u2028"},
+                                    {"\xE2\x80\xA9", "\\u2029"}});
 }
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// GoQuote: text in double quotes as Go's %q prints it, which BuildKit's messages are made with and
-// their readers search for.
+// Text as Go writes it: BuildKit's messages are made with its %q and their readers search for them;
+// its documents are made with its JSON encoder, and equal documents have equal digests.
 #pragma once
 
 #include <string>
@@ -11,5 +11,9 @@ namespace cairn {
 // Escapes as strconv.Quote does: \a \b \f \n \r \t \v \\ \", \x7f for control characters and bytes
 // that are no UTF-8. All other characters are taken for printable.
 std::string GoQuote(string_view text);
+
+// The JSON document `json` with what encoding/json escapes in strings though JSON does not ask for
+// it: < > & and Unicode's line and paragraph separators.
+std::string GoJson(string_view json);
 
 }  // namespace cairn

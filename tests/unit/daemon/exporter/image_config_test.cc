@@ -61,6 +61,26 @@ TEST(ImageConfigTest, SurplusHistoryBecomesEmptyLayers) {
   EXPECT_EQ(config["history"][1]["empty_layer"], true);
 }
 
+// Observed: every key in the order of the alphabet, so that no image had the digest that BuildKit
+// gives it.
+TEST(ImageConfigTest, KeysAreInBuildKitsOrderAndEscapedAsItDoes) {
+  ASSERT_OK_AND_ASSIGN(
+      const std::string config,
+      MakeImageConfig(
+          {.config = R"({"os":"linux","architecture":"arm64","variant":"v8","config":{"User":"a",)"
+                     R"("Env":["A=<b> & c"],"Cmd":["sh"]},"history":[{"empty_layer":true,)"
+                     R"("unknown":1,"comment":"c","created_by":"x","created":)"
+                     R"("2020-01-01T00:00:00Z"},{"created_by":"COPY"}]})",
+           .layers = {LayerAt("a", 10)}}));
+  EXPECT_EQ(config,
+            R"({"architecture":"arm64","config":{"User":"a","Env":["A=\u003cb\u003e \u0026 c"],)"
+            R"("Cmd":["sh"]},"created":"1970-01-01T00:00:10Z","history":[{"created":)"
+            R"("2020-01-01T00:00:00Z","created_by":"x","comment":"c","empty_layer":true},{)"
+            R"("created":"1970-01-01T00:00:10Z","created_by":"COPY"}],"os":"linux","rootfs":{)"
+            R"("type":"layers","diff_ids":[")" +
+                Digest::Of("a").ToString() + R"("]},"variant":"v8"})");
+}
+
 TEST(ImageConfigTest, EpochClampsAllButTheBaseImage) {
   const Json config =
       Parsed({.config = R"({"os":"linux","architecture":"amd64","created":"2030-01-01T00:00:00Z",
@@ -115,6 +135,7 @@ TEST(ImageOptionsTest, AttributesAndConflicts) {
         {{"oci-mediatypes", "false"}, {"oci-artifact", "true"}},
         {{"compression", "lzma"}},
         {{"compression-level", "x"}},
+        {{"name", "good:1,UPPER:1"}},
         {{"source-date-epoch", "x"}}}) {
     EXPECT_THAT(ImageOptions::TakeFrom(bad),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
