@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "runtime/base/subprocess.h"
 #include "runtime/base/thread_pool.h"
 
@@ -22,6 +23,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kInterface[] = "eth0";
+constexpr absl::Duration kPluginGrace = absl::Seconds(5);
 
 bool BringLoopbackUp() {
   const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -121,12 +123,18 @@ StatusOr<std::unique_ptr<CniNetwork>> CniNetwork::Create(const NetworkOptions& o
 
 CniNetwork::~CniNetwork() {
   std::deque<std::unique_ptr<Attachment>> ready;
-  stop_.Cancel();
   {
+    // A plugin that is killed half-way may have processes of its own that work on after the DEL, so
+    // the one at work gets time to end.
+    const absl::Time deadline = absl::Now() + kPluginGrace;
     MutexLock lock(mu_);
     stopping_ = true;
     changed_.NotifyAll();
+    while (filling_ && absl::Now() < deadline) {
+      changed_.WaitFor(mu_, deadline - absl::Now());
+    }
   }
+  stop_.Cancel();
   if (filler_.joinable()) {
     filler_.join();
   }
@@ -218,15 +226,20 @@ void CniNetwork::FillPool() {
       if (stopping_) {
         return;
       }
+      filling_ = true;
     }
     StatusOr<std::unique_ptr<Attachment>> made = MakeAttachment("", stop_.token());
     MutexLock lock(mu_);
-    if (!made.ok()) {
+    filling_ = false;
+    changed_.NotifyAll();
+    if (!made.ok() && !stopping_) {
       // Whoever needs a network makes its own and gets to see the reason.
       changed_.WaitFor(mu_, absl::Seconds(5));
       continue;
     }
-    ready_.push_back(std::move(*made));
+    if (made.ok()) {
+      ready_.push_back(std::move(*made));
+    }
   }
 }
 

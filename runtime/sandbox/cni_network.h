@@ -55,6 +55,7 @@ class CniNetwork final : public Network {
   CondVar changed_;
   std::deque<std::unique_ptr<Attachment>> ready_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool filling_ ABSL_GUARDED_BY(mu_) = false;  // the filler runs plugins
   CancelSource stop_;
   std::thread filler_;
 };

@@ -1,13 +1,17 @@
 // The protocol with CNI plugins, against a plugin that writes down what it is told.
 #include "runtime/sandbox/cni_network.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "absl/strings/match.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/thread_pool.h"
 #include "tests/unit/testing.h"
 
 namespace cairn::sandbox {
@@ -99,6 +103,29 @@ TEST_F(CniNetworkTest, BadConfigurationIsRefused) {
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("CNI")))
         << config;
   }
+}
+
+// Observed: an attachment that was being made when the network went away had its plugin killed, so
+// that it was deleted without having been added.
+TEST_F(CniNetworkTest, PluginAtWorkEndsBeforeItsAttachmentIsDeleted) {
+  const std::string begun = dir_ / "begun";
+  const std::string go_on = dir_ / "go-on";
+  for (const std::string& fifo : {begun, go_on}) {
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  }
+  const UniqueFd begun_end(::open(begun.c_str(), O_RDWR | O_CLOEXEC));
+  const UniqueFd go_on_end(::open(go_on.c_str(), O_RDWR | O_CLOEXEC));
+  WritePlugin("first", "[ $CNI_COMMAND = DEL ] || { echo > " + begun + "; read line < " + go_on +
+                           "; echo first done >> " + (dir_ / "log") + "; }; echo '{}'");
+  options_.cni_pool_size = 1;
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Network> network, MakeNetwork(options_));
+  char byte = 0;
+  ASSERT_EQ(::read(begun_end.get(), &byte, 1), 1);
+  std::thread remover = StartThread("remover", [&network] { network.reset(); });
+  ASSERT_OK(WriteAll(go_on_end.get(), "\n"));
+  remover.join();
+  const std::string log = dir_.Read("log");
+  EXPECT_LT(log.find("first done"), log.find("first DEL")) << log;
 }
 
 TEST_F(CniNetworkTest, PoolServesAndIsReturned) {
