@@ -62,6 +62,9 @@ struct WorkerConfig {
   std::string apparmor_profile;
   bool selinux = false;
   int max_parallelism = 0;  // 0: the number of processors
+  // Processes and threads of one step at once; 0: as many as the machine lets it. Not a key of
+  // BuildKit's.
+  int64_t pids_limit = 32768;
 };
 
 // [registry."host"]

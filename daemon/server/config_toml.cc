@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/server/config.h"
 
@@ -258,7 +259,14 @@ Status ReadWorker(Section& section, WorkerConfig* worker) {
   RETURN_IF_ERROR(section.Read("defaultCgroupParent", &worker->default_cgroup_parent));
   RETURN_IF_ERROR(section.Read("apparmor-profile", &worker->apparmor_profile));
   RETURN_IF_ERROR(section.Read("selinux", &worker->selinux));
-  return section.Read("max-parallelism", &worker->max_parallelism);
+  RETURN_IF_ERROR(section.Read("max-parallelism", &worker->max_parallelism));
+  return section.ReadText("pids-limit", [worker](const std::string& text) -> Status {
+    const bool is_number = absl::SimpleAtoi(text, &worker->pids_limit);
+    return is_number && worker->pids_limit >= 0
+               ? absl::OkStatus()
+               : absl::InvalidArgumentError(
+                     absl::StrCat("\"", text, "\": want a number of processes, or 0 for no limit"));
+  });
 }
 
 Status ReadRegistry(Section& section, RegistryConfig* registry) {

@@ -146,6 +146,7 @@ registry::HostTable MakeHostTable(const Config& config) {
 
 StatusOr<sandbox::ExecutorOptions> MakeExecutorOptions(const Config& config) {
   sandbox::ExecutorOptions options;
+  options.default_pids_max = config.worker.pids_limit;
   options.state_directory = absl::StrCat(config.root, "/executor");
   ASSIGN_OR_RETURN(options.helper_program, FindHelper());
   if (!config.worker.default_cgroup_parent.empty()) {

@@ -137,14 +137,16 @@ Status CheckContainer(const ContainerSpec& container) {
 }
 
 StatusOr<std::vector<RlimitRequest>> MakeRlimits(const std::vector<Ulimit>& ulimits) {
-  constexpr uint64_t kDefaultFiles = 1024;
+  // More than any step needs, and programs that close every number there is still end.
   constexpr uint64_t kMaxFiles = 1 << 20;
-  // Raising our own hard limit needs a power that the daemon may lack.
-  rlimit files = {};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  const uint64_t hard = std::min<uint64_t>(kMaxFiles, files.rlim_max);
+  // BuildKit's steps have its daemon's hard limit for both (it sets none, and the runtimes of the
+  // programs in between raise the soft one). Raising our own hard limit needs a power that the
+  // daemon may lack.
+  rlimit own = {};
+  ::getrlimit(RLIMIT_NOFILE, &own);
+  const uint64_t files = std::min<uint64_t>(kMaxFiles, own.rlim_max);
   std::map<int, RlimitRequest> limits = {
-      {RLIMIT_NOFILE, {RLIMIT_NOFILE, std::min(kDefaultFiles, hard), hard}},
+      {RLIMIT_NOFILE, {RLIMIT_NOFILE, files, files}},
       // Soft: a program that wants to dump core may raise it.
       {RLIMIT_CORE, {RLIMIT_CORE, 0, static_cast<uint64_t>(RLIM_INFINITY)}},
   };

@@ -18,9 +18,9 @@ Status CheckProcess(const ProcessSpec& process);
 // kInvalidArgument: a relative path, a NUL byte, an unknown limit, a name with blanks in it.
 Status CheckContainer(const ContainerSpec& container);
 
-// setrlimit(2) calls for `ulimits`, with the sandbox' defaults for those not named: nofile
-// 1024:1048576 (or the daemon's own hard limit if that is lower), no core files. kInvalidArgument:
-// an unknown name.
+// setrlimit(2) calls for `ulimits`, with the sandbox' defaults for those not named: this process's
+// hard limit of open files, soft and hard, but no more than a million; no core files.
+// kInvalidArgument: an unknown name.
 StatusOr<std::vector<RlimitRequest>> MakeRlimits(const std::vector<Ulimit>& ulimits);
 
 // Sends `request` with the process' streams and `descriptors` (see kLaunchStdioDescriptors) over

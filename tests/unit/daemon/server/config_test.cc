@@ -28,6 +28,7 @@ insecure-entitlements = ["network.host"]
     ca = "a"
 [worker.oci]
   max-parallelism = 4
+  pids-limit = 100
   reservedSpace = "30%"
   cniConfigPath = "/cni.json"
   [worker.oci.labels]
@@ -67,6 +68,7 @@ insecure-entitlements = ["network.host"]
   EXPECT_EQ(config.gid, 5);
   EXPECT_TRUE(config.tls.enabled());
   EXPECT_EQ(config.worker.max_parallelism, 4);
+  EXPECT_EQ(config.worker.pids_limit, 100);
   EXPECT_EQ(config.worker.reserved_space.Resolve(1000), 300U);
   EXPECT_EQ(config.worker.labels.at("a.b"), "c");
   ASSERT_EQ(config.worker.gc_policy.size(), 2U);
@@ -102,6 +104,8 @@ TEST(ConfigTest, MistakesNameTheLine) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line 2: root must be")));
   EXPECT_THAT(ReadToml("[worker.oci]\nmaxUsedSpace = \"lots\"", &config, &unknown),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("disk space \"lots\"")));
+  EXPECT_THAT(ReadToml("[worker.oci]\npids-limit = -1", &config, &unknown),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("worker.oci.pids-limit")));
   EXPECT_THAT(ReadToml("[grpc]\naddress = \"unix:///x\"", &config, &unknown),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("list of strings")));
 }
