@@ -97,7 +97,11 @@ grpc::ServerUnaryReactor* ImagesService::Remove(grpc::CallbackServerContext* con
         ASSIGN_OR_RETURN(const registry::ImageReference reference,
                          registry::ImageReference::Parse(wire.name()));
         const std::string name = reference.WithoutDigest().ToString();
-        RETURN_IF_ERROR_IN(images_.Remove(name), wire.name());
+        const Status removed = images_.Remove(name);
+        if (absl::IsNotFound(removed)) {
+          return absl::NotFoundError(absl::StrCat("no such image: ", wire.name()));
+        }
+        RETURN_IF_ERROR_IN(removed, wire.name());
         out->set_name(name);
         return absl::OkStatus();
       });
