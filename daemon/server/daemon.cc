@@ -26,6 +26,7 @@
 #include "daemon/server/provenance_environment.h"
 #include "daemon/server/source_bridge.h"
 #include "daemon/server/store.h"
+#include "daemon/server/version.h"
 #include "daemon/server/worker_settings.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/source/session_credentials.h"
@@ -134,7 +135,7 @@ Status Daemon::Parts::Open() {
 }
 
 Status Daemon::Parts::OpenWorker() {
-  http = std::make_unique<net::HttpClient>();
+  http = std::make_unique<net::HttpClient>(net::HttpClientOptions{.user_agent = UserAgent()});
   registry = std::make_unique<registry::RegistryClient>(*http, MakeHostTable(config), clock);
   ASSIGN_OR_RETURN(sandbox::ExecutorOptions options, MakeExecutorOptions(config));
   ASSIGN_OR_RETURN(executor, sandbox::Executor::Create(std::move(options)));
