@@ -315,23 +315,28 @@ std::optional<Descriptor> SelectPlatform(const Index& index, const Platform& wan
   const Descriptor* best = nullptr;
   int best_rank = 0;
   std::string best_variant;
+  std::string best_os_version;
   for (const Descriptor& entry : index.manifests) {
     if (entry.annotations.count(kAttestationType) != 0 || entry.media_type.empty()) {
       continue;
     }
     int rank = 0;
     std::string variant;
+    std::string os_version;
     if (!entry.platform.has_value()) {
       rank = 1;
     } else if (normal.Accepts(*entry.platform)) {
       variant = entry.platform->Normalized().variant;
+      os_version = normal.os == "windows" ? entry.platform->os_version : "";
       rank = variant == normal.variant ? 3 : 2;
     }
     // Variants of one architecture compare as texts: "", v2, v3; v5, v6, v7.
-    if (rank > best_rank || (rank == 2 && best_rank == 2 && variant > best_variant)) {
+    if (rank > best_rank || (rank == 2 && best_rank == 2 && variant > best_variant) ||
+        (rank == best_rank && variant == best_variant && os_version > best_os_version)) {
       best = &entry;
       best_rank = rank;
       best_variant = variant;
+      best_os_version = os_version;
     }
   }
   return best == nullptr ? std::nullopt : std::make_optional(*best);

@@ -55,8 +55,9 @@ std::string SerializeDescriptor(const Descriptor& descriptor);
 StatusOr<Descriptor> ParseDescriptor(string_view json);
 
 // The entry of `index` for `wanted`: an equal platform first, then the best variant that runs on
-// it, in the index's order. Attestation manifests and unknown platforms are never chosen; an entry
-// without a platform only when nothing else fits. nullopt when there is none.
+// it, in the index's order; of Windows versions the newest that runs there. Attestation manifests
+// and unknown platforms are never chosen; an entry without a platform only when nothing else fits.
+// nullopt when there is none.
 std::optional<Descriptor> SelectPlatform(const Index& index, const Platform& wanted);
 
 }  // namespace cairn::registry

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include <optional>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -51,6 +53,43 @@ int VariantLevel(string_view variant) {
     return level;
   }
   return -1;
+}
+
+// "10.0.20348.169": what counts of a Windows version.
+struct WindowsVersion {
+  int major = 0;
+  int minor = 0;
+  int build = 0;
+};
+
+std::optional<WindowsVersion> ParseWindowsVersion(string_view text) {
+  const std::vector<string_view> parts = absl::StrSplit(text, '.');
+  WindowsVersion version;
+  if (parts.size() < 3 || !absl::SimpleAtoi(parts[0], &version.major) ||
+      !absl::SimpleAtoi(parts[1], &version.minor) || !absl::SimpleAtoi(parts[2], &version.build)) {
+    return std::nullopt;
+  }
+  return version;
+}
+
+// Whether a container of version `image` runs on a Windows of version `host`. What is no version
+// says nothing.
+bool WindowsRuns(string_view host_text, string_view image_text) {
+  constexpr int kLtsc2022 = 20348;  // the first release with a stable ABI for containers
+  constexpr int kLtsc2025 = 26100;
+  const auto host = ParseWindowsVersion(host_text);
+  if (!host.has_value() || image_text.empty()) {
+    return true;
+  }
+  const auto image = ParseWindowsVersion(image_text);
+  if (!image.has_value() || host->major != image->major || host->minor != image->minor) {
+    return false;
+  }
+  if (host->build < kLtsc2022) {
+    return host->build == image->build;
+  }
+  const int oldest = host->build > kLtsc2025 ? kLtsc2025 : kLtsc2022;
+  return oldest <= image->build && image->build <= host->build;
 }
 
 }  // namespace
@@ -189,6 +228,9 @@ bool Platform::Accepts(const Platform& image) const {
   const Platform want = Normalized();
   const Platform have = image.Normalized();
   if (want.os != have.os || want.architecture != have.architecture) {
+    return false;
+  }
+  if (want.os == "windows" && !WindowsRuns(want.os_version, have.os_version)) {
     return false;
   }
   if (want.variant == have.variant) {

@@ -36,7 +36,9 @@ struct Platform {
   std::string ToString() const;
 
   // Whether an image of platform `image` runs where this platform is asked for: os and architecture
-  // equal, and the variant equal or, for arm, lower; amd64 variants likewise.
+  // equal, and the variant equal or, for arm, lower; amd64 variants likewise. For Windows the
+  // os_versions, where both are given, must be of one build, or of builds that share a kernel ABI
+  // (Microsoft's rule: from the LTSC release before the host's up to the host's).
   bool Accepts(const Platform& image) const;
 
   friend bool operator==(const Platform&, const Platform&) = default;

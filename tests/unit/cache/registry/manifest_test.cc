@@ -124,5 +124,22 @@ TEST(SelectPlatformTest, EqualThenBestVariant) {
   EXPECT_EQ(choose("linux/arm/v7"), 2);
 }
 
+// An index with two images for Windows: the first was taken, whichever version was asked for.
+TEST(SelectPlatformTest, WindowsImageOfTheVersionThatIsAskedFor) {
+  const Index index{.manifests = {ForPlatform("windows(1.2.3)/amd64", 1),
+                                  ForPlatform("windows(1.1.0)/amd64", 2),
+                                  ForPlatform("windows(10.0.20348.1)/amd64", 3),
+                                  ForPlatform("windows(10.0.26100.2)/amd64", 4)}};
+  const auto choose = [&index](const std::string& platform) {
+    const std::optional<Descriptor> chosen = SelectPlatform(index, *Platform::Parse(platform));
+    return chosen.has_value() ? chosen->platform->os_version : "none";
+  };
+  EXPECT_EQ(choose("windows(1.1.0)/amd64"), "1.1.0");
+  EXPECT_EQ(choose("windows(1.2.3)/amd64"), "1.2.3");
+  EXPECT_EQ(choose("windows(1.3.0)/amd64"), "none");
+  EXPECT_EQ(choose("windows(10.0.25000)/amd64"), "10.0.20348.1");
+  EXPECT_EQ(choose("windows(10.0.26100)/amd64"), "10.0.26100.2");
+}
+
 }  // namespace
 }  // namespace cairn::registry
