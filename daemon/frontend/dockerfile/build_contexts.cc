@@ -201,7 +201,13 @@ Status BuildContexts::FindMainContext() {
                                        std::pair{std::string(kContextName), &context_}}) {
       const auto input = inputs_.find(name);
       if (input != inputs_.end()) {
-        ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::LoadOrScratch(input->second));
+        // A named context may be scratch; a context or Dockerfile that is nothing is a mistake, and
+        // "Dockerfile not found" would not tell which.
+        if (input->second.def().empty()) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("input ", name, ": invalid nil input definition to definition op"));
+        }
+        ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::Load(input->second));
         *target = llb::FromGraph(graph);
       }
     }

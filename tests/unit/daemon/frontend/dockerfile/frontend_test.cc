@@ -297,6 +297,21 @@ TEST_F(FrontendTest, NamedContextsReplaceImagesAndStages) {
             "unsupported context source ftp for base");
 }
 
+// An empty definition for the context or the Dockerfile was taken for an empty directory, and the
+// build failed for want of a Dockerfile.
+TEST_F(FrontendTest, AContextThatIsNothingIsNamed) {
+  bridge_.inputs_["dockerfile"] = pb::Definition();
+  EXPECT_THAT(Solve("FROM scratch", {}).status().message(),
+              HasSubstr("input dockerfile: invalid nil input definition to definition op"));
+}
+
+// A source policy may put a directory of the client in the place of an image.
+TEST_F(FrontendTest, ANamedContextFollowsThePolicy) {
+  ASSERT_OK(Solve("FROM scratch\nCOPY --from=other x /",
+                  {{"context:other", "docker-image://replaced-by-local"}}));
+  EXPECT_THAT(bridge_.names, Contains("[context other] load from client"));
+}
+
 TEST_F(FrontendTest, RemoteContextsBringTheDockerfile) {
   ASSERT_OK(
       Solve("FROM scratch\nCOPY . /", {{"context", "https://example.com/repo.git#main:sub"}}));
