@@ -4,6 +4,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -98,7 +100,14 @@ class Marshaler {
   }
 
   int FileIndex(const std::shared_ptr<const SourceFile>& file) {
-    auto [found, is_new] = files_.try_emplace(file.get(), static_cast<int>(files_.size()));
+    const auto known = files_.find(file.get());
+    if (known != files_.end()) {
+      return known->second;
+    }
+    // A graph that came as an input may have brought the same file.
+    const auto [found, is_new] = texts_.try_emplace(
+        std::tuple(file->filename, file->language, file->data), static_cast<int>(texts_.size()));
+    files_.emplace(file.get(), found->second);
     if (is_new) {
       pb::SourceInfo* info = definition_.mutable_source()->add_infos();
       info->set_filename(file->filename);
@@ -139,6 +148,7 @@ class Marshaler {
   absl::flat_hash_map<const Node*, Digest> digests_;
   absl::flat_hash_set<Digest> emitted_;
   absl::flat_hash_map<const SourceFile*, int> files_;
+  std::map<std::tuple<std::string, std::string, std::string>, int> texts_;  // the same by content
 };
 
 }  // namespace
