@@ -24,6 +24,8 @@ struct OriginalBlob {
   Digest diff_id;  // of the uncompressed tar
   // Where it came from, for cross-repository mounts: "host/repository"; may be empty.
   std::string origin;
+  // Of a layer that is not to be distributed: where everybody gets it.
+  std::vector<std::string> urls;
   friend bool operator==(const OriginalBlob&, const OriginalBlob&) = default;
 };
 

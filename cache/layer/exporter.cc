@@ -53,8 +53,12 @@ std::optional<LayerBlob> DecodeMemory(string_view memory, const LayerOptions& op
   if (!digest.ok() || !diff_id.ok()) {
     return std::nullopt;
   }
-  return LayerBlob{LayerMediaType(options.compression, options.oci_media_types), *digest, size,
-                   *diff_id, ""};
+  return LayerBlob{LayerMediaType(options.compression, options.oci_media_types),
+                   *digest,
+                   size,
+                   *diff_id,
+                   "",
+                   {}};
 }
 
 bool MayUseOriginal(const OriginalBlob& original, const LayerOptions& options) {
@@ -80,8 +84,14 @@ StatusOr<LayerBlob> LayerExporter::Export(const Layer& layer, const LayerOptions
     const OriginalBlob& original = *layer.original;
     ASSIGN_OR_RETURN(stored, trees_.blobs().Contains(original.digest));
     if (stored && MayUseOriginal(original, options)) {
-      return LayerBlob{ConvertMediaType(original.media_type, options.oci_media_types),
-                       original.digest, original.size, original.diff_id, original.origin};
+      const std::string type = ConvertMediaType(original.media_type, options.oci_media_types);
+      const bool keep = options.keep_nondistributable && !original.urls.empty();
+      return LayerBlob{keep ? type : DistributableMediaType(type),
+                       original.digest,
+                       original.size,
+                       original.diff_id,
+                       original.origin,
+                       keep ? original.urls : std::vector<std::string>()};
     }
   }
   const std::string key = MemoryKey(layer, options, stored);
@@ -110,8 +120,8 @@ StatusOr<std::optional<LayerBlob>> LayerExporter::Recall(const std::string& key,
 std::optional<LayerBlob> LayerExporter::Find(const Layer& layer) {
   if (layer.original) {
     const OriginalBlob& original = *layer.original;
-    return LayerBlob{original.media_type, original.digest, original.size, original.diff_id,
-                     original.origin};
+    return LayerBlob{original.media_type, original.digest, original.size,
+                     original.diff_id,    original.origin, original.urls};
   }
   for (const Compression compression :
        {Compression::kGzip, Compression::kZstd, Compression::kNone}) {
@@ -133,7 +143,7 @@ StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerO
     PlainStream plain(*writer);
     RETURN_IF_ERROR(WriteTarStream(trees_, delta, stream, plain, cancel));
     ASSIGN_OR_RETURN(const blob::BlobInfo blob, writer->Commit());
-    return LayerBlob{media_type, blob.digest, blob.size, blob.digest, ""};
+    return LayerBlob{media_type, blob.digest, blob.size, blob.digest, "", {}};
   }
   ASSIGN_OR_RETURN(
       const auto compression,
@@ -141,7 +151,7 @@ StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerO
                                  EncodingOf(options.compression), options.level, cancel));
   RETURN_IF_ERROR(WriteTarStream(trees_, delta, stream, *compression, cancel));
   ASSIGN_OR_RETURN(const CompressedLayer made, compression->Finish());
-  return LayerBlob{media_type, made.blob.digest, made.blob.size, made.diff_id, ""};
+  return LayerBlob{media_type, made.blob.digest, made.blob.size, made.diff_id, "", {}};
 }
 
 StatusOr<LayerBlob> LayerExporter::Recompress(const OriginalBlob& original,
@@ -151,8 +161,12 @@ StatusOr<LayerBlob> LayerExporter::Recompress(const OriginalBlob& original,
   const std::unique_ptr<fs::ByteSource> stream = reader->Stream();
   ASSIGN_OR_RETURN(const std::unique_ptr<fs::ByteSource> plain,
                    fs::NewDetectingDecompressor(*stream));
-  LayerBlob made{LayerMediaType(options.compression, options.oci_media_types), original.digest, 0,
-                 original.digest, ""};
+  LayerBlob made{LayerMediaType(options.compression, options.oci_media_types),
+                 original.digest,
+                 0,
+                 original.digest,
+                 "",
+                 {}};
   if (options.compression == Compression::kNone) {
     ASSIGN_OR_RETURN(const auto writer, trees_.blobs().NewWriter());
     RETURN_IF_ERROR(fs::Copy(*plain, *writer, cancel).status());

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/blob/database.h"
 #include "cache/layer/chain.h"
@@ -33,6 +34,9 @@ struct LayerOptions {
   bool force = false;
   // OCI media types, else Docker's.
   bool oci_media_types = true;
+  // Layers that are not to be distributed keep their types and URLs, for who reads the manifest to
+  // get them there; else they become layers like any other.
+  bool keep_nondistributable = false;
   // Clamp every mtime to at most this (Unix seconds): rewrite-timestamp.
   std::optional<int64_t> clamp_mtime;
 };
@@ -43,7 +47,8 @@ struct LayerBlob {
   Digest digest;
   uint64_t size = 0;
   Digest diff_id;
-  std::string origin;  // see OriginalBlob::origin
+  std::string origin;             // see OriginalBlob::origin
+  std::vector<std::string> urls;  // of a layer that is not to be distributed
 };
 
 class LayerExporter {

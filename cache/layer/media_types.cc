@@ -56,4 +56,9 @@ std::string ConvertMediaType(const std::string& media_type, bool oci) {
   return row == nullptr ? media_type : oci ? row->oci : row->docker;
 }
 
+std::string DistributableMediaType(const std::string& media_type) {
+  const Row* row = FindRow(media_type);
+  return row == nullptr ? media_type : LayerMediaType(row->compression, media_type == row->oci);
+}
+
 }  // namespace cairn::layer

@@ -16,4 +16,8 @@ std::optional<Compression> CompressionOf(string_view media_type);
 // The OCI or Docker type for the same bytes; types that are not known stay as they are.
 std::string ConvertMediaType(const std::string& media_type, bool oci);
 
+// The type of the same bytes for a layer that registries may hold: of a foreign layer the plain
+// one, of all others their own.
+std::string DistributableMediaType(const std::string& media_type);
+
 }  // namespace cairn::layer

@@ -209,6 +209,29 @@ Status RegistryClient::FetchBlobFrom(const Endpoint& endpoint, const ImageRefere
   return absl::OkStatus();
 }
 
+Status RegistryClient::FetchForeign(const Descriptor& descriptor, const Access& access,
+                                    BlobDownload& download) {
+  Status last;
+  for (const std::string& text : descriptor.urls) {
+    ASSIGN_OR_RETURN(const net::Url url, net::Url::Parse(text));
+    net::HttpRequest get{.url = url};
+    get.refuse_host_local = true;
+    const auto response = http_.Fetch(
+        get, download, access.cancel,
+        [&download](const net::HttpResponse& headers) { return download.Begin(headers); });
+    if (response.ok() && response->ok()) {
+      return absl::OkStatus();
+    }
+    last = response.ok() ? absl::NotFoundError(absl::StrCat("status ", response->status))
+                         : response.status();
+    last = Annotate(last, absl::StrCat("foreign layer from ", text));
+    if (download.offset() > 0 || absl::IsCancelled(last)) {
+      break;  // what came of one source does not go on with another
+    }
+  }
+  return last;
+}
+
 Status RegistryClient::FetchBlob(const ImageReference& repository, const Descriptor& descriptor,
                                  fs::ByteSink& sink, const Access& access,
                                  const std::function<void(uint64_t)>& progress) {
@@ -232,7 +255,12 @@ Status RegistryClient::FetchBlob(const ImageReference& repository, const Descrip
   };
   const std::string what = absl::StrCat("fetch blob ", descriptor.digest.ToString());
   if (descriptor.size > 0) {
-    RETURN_IF_ERROR_IN(OnEndpoints(repository, true, access, fetch_at), what);
+    Status fetched = OnEndpoints(repository, true, access, fetch_at);
+    if (absl::IsNotFound(fetched) && IsForeignLayerType(descriptor.media_type) &&
+        !descriptor.urls.empty() && download.offset() == 0) {
+      fetched = FetchForeign(descriptor, access, download);
+    }
+    RETURN_IF_ERROR_IN(fetched, what);
   }
   RETURN_IF_ERROR_IN(download.Finish(), what);
   return absl::OkStatus();

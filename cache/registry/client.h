@@ -1,8 +1,9 @@
 // RegistryClient speaks the OCI distribution protocol (distribution-spec 1.1): resolve, pull, push.
 //
 // Digests are computed here from the bytes; what a registry says about a digest only says where to
-// look. Mirrors are tried in order before the registry itself. Foreign URLs of layers are never
-// followed. Thread-safe.
+// look. Mirrors are tried in order before the registry itself. The URLs of a foreign layer are
+// asked only when no registry has it, without credentials, and never on this host itself.
+// Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -86,6 +87,8 @@ class RegistryClient {
                      const std::function<Status(const Endpoint&)>& attempt);
   StatusOr<Descriptor> ResolveAt(const Endpoint& endpoint, const ImageReference& reference,
                                  const Access& access);
+  // A layer that is not to be distributed, from where its descriptor says.
+  Status FetchForeign(const Descriptor& descriptor, const Access& access, BlobDownload& download);
   Status FetchBlobFrom(const Endpoint& endpoint, const ImageReference& repository,
                        const Descriptor& descriptor, const Access& access, BlobDownload& download);
   StatusOr<PushOutcome> PushBlobAt(const Endpoint& endpoint, const ImageReference& repository,

@@ -7,7 +7,8 @@ namespace cairn::steps {
 namespace {
 
 constexpr uint8_t kEviction = 0;
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionWithoutUrls = 1;
 
 void EncodeLayer(const layer::Layer& layer, blob::Encoder& encoder) {
   encoder.Raw(layer.delta.digest).Raw(layer.delta.content);
@@ -18,10 +19,14 @@ void EncodeLayer(const layer::Layer& layer, blob::Encoder& encoder) {
     encoder.String(layer.original->media_type).Raw(layer.original->digest);
     encoder.Varint(layer.original->size).Raw(layer.original->diff_id);
     encoder.String(layer.original->origin);
+    encoder.Varint(layer.original->urls.size());
+    for (const std::string& url : layer.original->urls) {
+      encoder.String(url);
+    }
   }
 }
 
-layer::Layer DecodeLayer(blob::Decoder& decoder) {
+layer::Layer DecodeLayer(blob::Decoder& decoder, bool has_urls) {
   const Digest digest = decoder.Raw();
   const Digest content = decoder.Raw();
   const uint64_t bytes = decoder.Varint();
@@ -45,17 +50,21 @@ layer::Layer DecodeLayer(blob::Decoder& decoder) {
                                          .size = size,
                                          .diff_id = diff_id,
                                          .origin = decoder.String()};
+    const uint64_t urls = has_urls ? decoder.Count() : 0;
+    for (uint64_t i = 0; i < urls && decoder.ok(); ++i) {
+      layer.original->urls.push_back(decoder.String());
+    }
   }
   return layer;
 }
 
-StepOutput DecodeOutput(blob::Decoder& decoder) {
+StepOutput DecodeOutput(blob::Decoder& decoder, bool has_urls) {
   const int base_input = static_cast<int>(decoder.Signed());
   const Digest content = decoder.Raw();
   StepOutput output = {.base_input = base_input, .layers = {}, .content = content};
   const uint64_t layers = decoder.Count();
   for (uint64_t i = 0; i < layers && decoder.ok(); ++i) {
-    output.layers.push_back(DecodeLayer(decoder));
+    output.layers.push_back(DecodeLayer(decoder, has_urls));
   }
   return output;
 }
@@ -79,14 +88,14 @@ std::string EncodeRecord(const StepRecord& record) {
 StatusOr<StepRecord> DecodeRecord(string_view bytes) {
   blob::Decoder decoder(bytes);
   const uint8_t version = decoder.Byte();
-  if (decoder.ok() && version != kVersion) {
+  if (decoder.ok() && version != kVersion && version != kVersionWithoutUrls) {
     return absl::FailedPreconditionError(
         absl::StrCat("step record of version ", version, ", this release knows ", kVersion));
   }
   StepRecord record;
   const uint64_t outputs = decoder.Count();
   for (uint64_t i = 0; i < outputs && decoder.ok(); ++i) {
-    record.outputs.push_back(DecodeOutput(decoder));
+    record.outputs.push_back(DecodeOutput(decoder, version != kVersionWithoutUrls));
   }
   record.description = decoder.String();
   record.created = decoder.Time();

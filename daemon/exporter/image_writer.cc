@@ -138,6 +138,7 @@ StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& la
                                           .level = options.level,
                                           .force = force,
                                           .oci_media_types = options.oci_types,
+                                          .keep_nondistributable = options.prefer_nondistributable,
                                           .clamp_mtime = clamp};
   ASSIGN_OR_RETURN(layer::LayerBlob blob,
                    parts.layers.Export(layer, layer_options, context.cancel));
@@ -218,6 +219,7 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& p
     request.layers.push_back({layer.blob.diff_id, layer.created});
     Descriptor descriptor{
         .media_type = layer.blob.media_type, .digest = layer.blob.digest, .size = layer.blob.size};
+    descriptor.urls = layer.blob.urls;
     if (layer.rewritten.has_value()) {
       descriptor.annotations[kRewritten] = absl::StrCat(*layer.rewritten);
     }

@@ -231,7 +231,10 @@ StatusOr<layer::Layer> ImageSource::PullLayer(solver::OpContext& context,
           .digest = descriptor.digest,
           .size = descriptor.size,
           .diff_id = diff_id,
-          .origin = absl::StrCat(image_->reference.host(), "/", image_->reference.repository())}};
+          .origin = absl::StrCat(image_->reference.host(), "/", image_->reference.repository()),
+          .urls = registry::IsForeignLayerType(descriptor.media_type)
+                      ? descriptor.urls
+                      : std::vector<std::string>()}};
 }
 
 StatusOr<layer::ImportedTar> ImageSource::ImportStored(solver::OpContext& context,
@@ -273,9 +276,6 @@ StatusOr<layer::ImportedTar> ImageSource::FetchAndImport(solver::OpContext& cont
 
 Status ImageSource::FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor,
                                fs::ByteSink& also) {
-  if (registry::IsForeignLayerType(descriptor.media_type) && !descriptor.urls.empty()) {
-    return absl::UnimplementedError("the layer is foreign: no registry holds its bytes");
-  }
   SessionCredentials credentials(stores_.sessions, context.sessions);
   StatusLine line(context.reporter, descriptor.digest.ToString(), "",
                   static_cast<int64_t>(descriptor.size));

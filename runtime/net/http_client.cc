@@ -458,7 +458,8 @@ StatusOr<HttpResponse> HttpClient::SendAndFollow(const HttpRequest& request, con
   bool keep_credentials = true;
   for (int hop = 0;; ++hop) {
     ASSIGN_OR_RETURN(Connection connection, pool_->Take(url.origin()));
-    const bool refuse_host_local = hop > 0 && !request.url.IsLoopback();
+    const bool refuse_host_local =
+        request.refuse_host_local || (hop > 0 && !request.url.IsLoopback());
     Transfer transfer(options_, request, url, keep_credentials, refuse_host_local, target);
     StatusOr<HttpResponse> response = transfer.Run(connection, cancel);
     if (!response.ok()) {

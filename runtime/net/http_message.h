@@ -41,6 +41,9 @@ struct HttpRequest {
   // Redirects followed for GET and HEAD; other methods are never redirected. Beyond it the request
   // fails; with 0 the 3xx response is returned.
   int max_redirects = 5;
+  // The URL is somebody else's idea: addresses of this host itself (loopback, link-local) are
+  // refused, as they always are after a redirect from elsewhere.
+  bool refuse_host_local = false;
   // No byte moved either way for this long ends the request.
   absl::Duration stall_timeout = absl::Seconds(60);
   // The server may have to make first what it is asked for: stall_timeout alone counts.

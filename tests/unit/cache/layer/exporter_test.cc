@@ -119,8 +119,12 @@ TEST_F(ExporterTest, TheSameLayerIsMadeOnce) {
 TEST_F(ExporterTest, OriginalsAreUsedAsTheyAre) {
   ASSERT_OK_AND_ASSIGN(const Digest blob, stores_.blobs().Put("the registry's bytes"));
   const Layer layer{MakeTree(stores_, {"f=1"}),
-                    OriginalBlob{"application/vnd.docker.image.rootfs.diff.tar.gzip", blob, 20,
-                                 blob, "docker.io/library/x"}};
+                    OriginalBlob{"application/vnd.docker.image.rootfs.diff.tar.gzip",
+                                 blob,
+                                 20,
+                                 blob,
+                                 "docker.io/library/x",
+                                 {}}};
   ASSERT_OK_AND_ASSIGN(LayerBlob exported, exporter_.Export(layer, {}, {}));
   EXPECT_EQ(exported.digest, blob);
   EXPECT_EQ(exported.media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
@@ -141,8 +145,12 @@ TEST_F(ExporterTest, RecompressingKeepsTheTarOfTheOriginal) {
   ASSERT_OK_AND_ASSIGN(const std::string packed, fs::Compress(fs::Encoding::kGzip, tar));
   ASSERT_OK_AND_ASSIGN(const Digest blob, stores_.blobs().Put(packed));
   Layer layer{MakeTree(stores_, {"f=1"}),
-              OriginalBlob{"application/vnd.oci.image.layer.v1.tar+gzip", blob, packed.size(),
-                           Digest::Of(tar), ""}};
+              OriginalBlob{"application/vnd.oci.image.layer.v1.tar+gzip",
+                           blob,
+                           packed.size(),
+                           Digest::Of(tar),
+                           "",
+                           {}}};
   for (const Compression compression : {Compression::kZstd, Compression::kNone}) {
     const LayerOptions forced{.compression = compression, .force = true, .clamp_mtime = 1};
     ASSERT_OK_AND_ASSIGN(const LayerBlob made, exporter_.Export(layer, forced, {}));
@@ -154,6 +162,28 @@ TEST_F(ExporterTest, RecompressingKeepsTheTarOfTheOriginal) {
   EXPECT_THAT(
       exporter_.Export(layer, {.compression = Compression::kZstd, .level = 5, .force = true}, {}),
       StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Digest::Of("else").ToString())));
+}
+
+// Images for Windows name the URLs of layers that registries are not to hold; these were refused.
+TEST_F(ExporterTest, ForeignLayersStayForeignOnlyWhenAskedFor) {
+  ASSERT_OK_AND_ASSIGN(const Digest blob, stores_.blobs().Put("the vendor's bytes"));
+  const Layer layer{MakeTree(stores_, {"f=1"}),
+                    OriginalBlob{"application/vnd.docker.image.rootfs.foreign.diff.tar",
+                                 blob,
+                                 18,
+                                 Digest::Of("diff"),
+                                 "host/x",
+                                 {"https://vendor.example/layer"}}};
+  const LayerOptions kept{.oci_media_types = false, .keep_nondistributable = true};
+  ASSERT_OK_AND_ASSIGN(const LayerBlob foreign, exporter_.Export(layer, kept, {}));
+  EXPECT_EQ(foreign.media_type, "application/vnd.docker.image.rootfs.foreign.diff.tar");
+  EXPECT_THAT(foreign.urls, ::testing::ElementsAre("https://vendor.example/layer"));
+
+  ASSERT_OK_AND_ASSIGN(const LayerBlob plain,
+                       exporter_.Export(layer, {.oci_media_types = false}, {}));
+  EXPECT_EQ(plain.media_type, "application/vnd.docker.image.rootfs.diff.tar");
+  EXPECT_TRUE(plain.urls.empty());
+  EXPECT_EQ(plain.digest, blob);
 }
 
 TEST_F(ExporterTest, OneChangedFileRecompressesOneChunk) {

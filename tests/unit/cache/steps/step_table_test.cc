@@ -34,7 +34,8 @@ class StepTableTest : public ::testing::Test {
                                                           .digest = Digest::Of("blob"),
                                                           .size = 7,
                                                           .diff_id = Digest::Of("tar"),
-                                                          .origin = "host/repository"}};
+                                                          .origin = "host/repository",
+                                                          .urls = {"https://a", "https://b"}}};
     return {.outputs = {{.base_input = 2, .layers = {layer}, .content = Digest::Of("result")},
                         {.base_input = -1, .layers = {}, .content = Digest::Of("scratch")}},
             .description = "RUN make",
