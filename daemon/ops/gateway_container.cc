@@ -90,9 +90,6 @@ Status GatewayProcess::Wait(const CancelToken& cancel) {
 StatusOr<std::unique_ptr<GatewayContainer>> GatewayContainer::Create(
     const ExecEnvironment& environment, Options options, gc::Lease& lease,
     const CancelToken& cancel) {
-  if (options.network == pb::HOST) {
-    RETURN_IF_ERROR(options.entitlements.Require(solver::Entitlement::kNetworkHost));
-  }
   std::unique_ptr<GatewayContainer> container(
       new GatewayContainer(environment, std::move(options)));
   ASSIGN_OR_RETURN(container->mounts_,
