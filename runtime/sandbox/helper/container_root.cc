@@ -9,8 +9,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
 
 #include "runtime/sandbox/helper/root_path.h"
 
@@ -36,6 +38,27 @@ std::string Octal(uint32_t mode) {
 long FileSystemType(int fd) {
   struct statfs info;
   return ::fstatfs(fd, &info) == 0 ? static_cast<long>(info.f_type) : 0;
+}
+
+// The controllers of each hierarchy of the first version ("cpu,cpuacct") on this host; those of the
+// second, and hierarchies without a controller, are left out.
+std::vector<std::string> LegacyHierarchies() {
+  std::vector<std::string> out;
+  std::ifstream file("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(file, line)) {
+    // "4:cpu,cpuacct:/path"
+    const size_t first = line.find(':');
+    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) {
+      continue;
+    }
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (!controllers.empty() && controllers.find('=') == std::string::npos) {
+      out.push_back(controllers);
+    }
+  }
+  return out;
 }
 
 bool SameFile(const struct stat& a, const struct stat& b) {
@@ -141,9 +164,37 @@ void ContainerRoot::MountKernelFileSystems() {
   const ScopedFd cgroup_directory =
       OpenBeneath(sys_.get(), "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (cgroup_directory.valid()) {
-    const ScopedFd cgroup =
-        file_systems_.Make(step, "mount /sys/fs/cgroup", "cgroup2", {}, kNoExtras | writable);
-    file_systems_.Attach(step, "mount /sys/fs/cgroup", cgroup.get(), cgroup_directory.get());
+    MountCgroups(cgroup_directory.get());
+  }
+}
+
+void ContainerRoot::MountCgroups(int directory) {
+  const SetupStep step = SetupStep::kMount;
+  const std::string what = "mount /sys/fs/cgroup";
+  const std::vector<std::string> hierarchies = LegacyHierarchies();
+  if (!request_.insecure || hierarchies.empty()) {
+    const uint64_t writable = request_.insecure ? 0 : static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
+    const ScopedFd cgroup = file_systems_.Make(step, what, "cgroup2", {}, kNoExtras | writable);
+    file_systems_.Attach(step, what, cgroup.get(), directory);
+    return;
+  }
+  // Programs that need to be insecure (container engines) look for the controllers where the host
+  // has them.
+  const ScopedFd all = file_systems_.Make(step, what, "tmpfs", {{"mode", "0755"}}, kNoExtras);
+  file_systems_.Attach(step, what, all.get(), directory);
+  for (const std::string& hierarchy : hierarchies) {
+    const std::string one = what + "/" + hierarchy;
+    if (::mkdirat(all.get(), hierarchy.c_str(), 0755) != 0) {
+      reporter_.Fail(step, one, errno);
+    }
+    FileSystems::Options controllers;
+    for (size_t at = 0; at <= hierarchy.size();) {
+      const size_t end = std::min(hierarchy.find(',', at), hierarchy.size());
+      controllers.emplace_back(hierarchy.substr(at, end - at), "");
+      at = end + 1;
+    }
+    const ScopedFd cgroup = file_systems_.Make(step, one, "cgroup", controllers, kNoExtras);
+    file_systems_.Attach(step, one, cgroup.get(), all.get(), hierarchy.c_str());
   }
 }
 

@@ -42,6 +42,8 @@ class ContainerRoot {
  private:
   void MakeStaging();
   void MountKernelFileSystems();
+  // On /sys/fs/cgroup of the new root, which `directory` refers to.
+  void MountCgroups(int directory);
   void MountOne(const MountSpec& mount);
   ScopedFd MakeSource(const MountSpec& mount, const std::string& what, bool& directory);
   ScopedFd MakeBindSource(const MountSpec& mount, const std::string& what, bool& directory);

@@ -54,6 +54,15 @@ TEST_F(IsolationTest, InsecureModeHasAllPowers) {
                                 HasSubstr("writable"), Not(HasSubstr("a80425fb"))));
 }
 
+// On hosts with cgroups of the first version there was no /sys/fs/cgroup/cpuset to work in.
+TEST_F(IsolationTest, InsecureModeFindsControllersWhereTheHostHasThem) {
+  const std::string group = std::filesystem::exists("/sys/fs/cgroup/cpuset/tasks")
+                                ? "/sys/fs/cgroup/cpuset/cairn-test"
+                                : "/sys/fs/cgroup/cairn-test";
+  EXPECT_EQ(Run(Insecure(), Shell("mkdir " + group + " && rmdir " + group + " && echo made")).out,
+            "made\n");
+}
+
 TEST_F(IsolationTest, ForbiddenCallsFail) {
   const Result result = RunShell("mount -t tmpfs none /tmp 2>&1; hostname other 2>&1");
   EXPECT_THAT(result.out, HasSubstr("permission denied"));
