@@ -2,12 +2,13 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/control/capabilities.h"
 #include "daemon/control/errors.h"
 #include "daemon/control/file_range.h"
 #include "daemon/control/result_codec.h"
-#include "daemon/control/timestamps.h"
+#include "daemon/control/source_meta_codec.h"
 #include "daemon/session/rpc_status.h"
 #include "proto/rpc_status.pb.h"
 
@@ -56,6 +57,7 @@ Status CallSolve(GatewayBuild& build, const CancelToken& cancel,
   solve.request.options.insert(request.frontendopt().begin(), request.frontendopt().end());
   solve.request.inputs.insert(request.frontendinputs().begin(), request.frontendinputs().end());
   solve.evaluate = request.evaluate();
+  solve.source_policies.assign(request.sourcepolicies().begin(), request.sourcepolicies().end());
   const auto solved = build.bridge().Solve(solve, cancel);
   RETURN_IF_ERROR(BuildFailure(solved.status()));
   const solver::FrontendResult& result = *solved;
@@ -119,11 +121,15 @@ Status CallResolveImageConfig(GatewayBuild& build, const CancelToken& cancel,
   resolve.oci_layout = request.resolvertype() == 1;
   resolve.session_id = request.sessionid();
   resolve.store_id = request.storeid();
+  resolve.source_policies.assign(request.sourcepolicies().begin(), request.sourcepolicies().end());
   ASSIGN_OR_RETURN(const solver::ImageConfig config,
                    build.bridge().ResolveImageConfig(resolve, cancel));
   response->set_digest(config.digest.ToString());
   response->set_config(config.config);
-  response->set_ref(config.reference);
+  // Clients that named no digest put the one of the answer behind the reference themselves.
+  const bool pinned = absl::StrContains(request.ref(), '@');
+  response->set_ref(pinned ? config.reference
+                           : config.reference.substr(0, config.reference.find('@')));
   return absl::OkStatus();
 }
 
@@ -133,31 +139,9 @@ Status CallResolveSourceMeta(GatewayBuild& build, const CancelToken& cancel,
   if (!request.has_source()) {
     return absl::InvalidArgumentError("source is required");
   }
-  solver::ResolveSourceRequest resolve;
-  resolve.source = request.source();
-  resolve.platform = OptionalPlatform(request.has_platform(), request.platform());
-  resolve.mode = request.resolvemode();
-  resolve.log_name = request.logname();
-  resolve.no_config = request.image().noconfig();
   ASSIGN_OR_RETURN(const solver::SourceMeta meta,
-                   build.bridge().ResolveSourceMeta(resolve, cancel));
-  *response->mutable_source() = meta.source;
-  if (meta.image.has_value()) {
-    response->mutable_image()->set_digest(meta.image->digest.ToString());
-    response->mutable_image()->set_config(meta.image->config);
-  }
-  if (meta.git.has_value()) {
-    response->mutable_git()->set_checksum(meta.git->checksum);
-    response->mutable_git()->set_ref(meta.git->ref);
-    response->mutable_git()->set_commitchecksum(meta.git->commit_checksum);
-  }
-  if (meta.http.has_value()) {
-    response->mutable_http()->set_checksum(meta.http->checksum.ToString());
-    response->mutable_http()->set_filename(meta.http->filename);
-    if (meta.http->last_modified.has_value()) {
-      EncodeTime(*meta.http->last_modified, response->mutable_http()->mutable_lastmodified());
-    }
-  }
+                   build.bridge().ResolveSourceMeta(DecodeSourceRequest(request), cancel));
+  EncodeSourceMeta(meta, response);
   return absl::OkStatus();
 }
 

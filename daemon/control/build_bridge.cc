@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "cache/tree/algebra.h"
 #include "daemon/control/file_range.h"
+#include "daemon/control/worker_info.h"
 #include "daemon/llb/errors.h"
 #include "proto/error_details.pb.h"
 #include "runtime/base/pattern.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr char kDockerfileFrontend[] = "dockerfile.v0";
 constexpr char kGatewayFrontend[] = "gateway.v0";
+constexpr char kImageScheme[] = "docker-image://";
+constexpr char kLayoutScheme[] = "oci-layout://";
 
 fs::Kind KindOf(tree::Entry::Type type) {
   switch (type) {
@@ -53,10 +56,13 @@ StatusOr<solver::FileStat> StatOf(tree::TreeStore& trees, const tree::Entry& ent
   return stat;
 }
 
-// Names a vertex that is in no graph by what it is about.
-Digest VertexOf(string_view what, const std::optional<Platform>& platform) {
-  return Digest::Of(
-      absl::StrCat("resolve ", what, " ", platform.has_value() ? platform->ToString() : ""));
+std::optional<pb::Platform> WirePlatform(const std::optional<Platform>& platform) {
+  if (!platform.has_value()) {
+    return std::nullopt;
+  }
+  pb::Platform wire;
+  EncodePlatform(*platform, &wire);
+  return wire;
 }
 
 }  // namespace
@@ -66,6 +72,7 @@ BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
                          std::string session_id)
     : environment_(environment),
       job_(job),
+      gate_(gate),
       record_(record),
       inputs_(std::move(inputs)),
       session_id_(std::move(session_id)) {}
@@ -74,7 +81,9 @@ StatusOr<solver::FrontendResult> BuildBridge::Solve(const solver::SolveRequest& 
                                                     const CancelToken& cancel) {
   solver::FrontendResult result;
   if (request.definition.has_value()) {
-    ASSIGN_OR_RETURN(result.ref, job_.Load(*request.definition));
+    ASSIGN_OR_RETURN(const pb::Definition passed,
+                     gate_.Check(*request.definition, request.source_policies, cancel));
+    ASSIGN_OR_RETURN(result.ref, job_.Load(passed));
     record_.AddResult(result);
   } else if (!request.frontend.empty()) {
     ASSIGN_OR_RETURN(result, RunFrontend(request, cancel));
@@ -126,43 +135,42 @@ StatusOr<solver::FrontendResult> BuildBridge::RunFrontend(const solver::SolveReq
 
 StatusOr<solver::ImageConfig> BuildBridge::ResolveImageConfig(
     const solver::ResolveImageRequest& request, const CancelToken& cancel) {
-  const std::string name = request.log_name.empty()
-                               ? absl::StrCat("resolve image config for ", request.reference)
-                               : request.log_name;
-  std::optional<solver::ImageConfig> config;
-  RETURN_IF_ERROR(job_.RunVertex(
-      VertexOf(request.reference, request.platform), name,
-      [this, &request, &cancel, &config](solver::VertexReporter& reporter) -> Status {
-        ASSIGN_OR_RETURN(config,
-                         environment_.sources.ResolveImageConfig(job_, request, reporter, cancel));
-        return absl::OkStatus();
-      }));
+  solver::ResolveImageRequest passed = request;
+  pb::SourceOp source;
+  source.set_identifier(
+      absl::StrCat(request.oci_layout ? kLayoutScheme : kImageScheme, request.reference));
+  RETURN_IF_ERROR(
+      gate_.CheckSource(&source, WirePlatform(request.platform), request.source_policies, cancel));
+  string_view reference = source.identifier();
+  if (!absl::ConsumePrefix(&reference, request.oci_layout ? kLayoutScheme : kImageScheme)) {
+    // Who asked may be able to take the other source.
+    return llb::WithReplacedSource(absl::FailedPreconditionError(absl::StrCat(
+                                       "ref mutated by policy to non-image: ", kImageScheme,
+                                       request.reference, " -> ", source.identifier())),
+                                   source.identifier());
+  }
+  passed.reference = std::string(reference);
+  ASSIGN_OR_RETURN(solver::ImageConfig config,
+                   ResolveInVertex(environment_.sources, job_, passed, cancel));
   record_.AddImage(
-      {request.reference, request.platform, config->digest, /*local=*/request.oci_layout});
-  return *std::move(config);
+      {passed.reference, request.platform, config.digest, /*local=*/request.oci_layout});
+  return config;
 }
 
 StatusOr<solver::SourceMeta> BuildBridge::ResolveSourceMeta(
     const solver::ResolveSourceRequest& request, const CancelToken& cancel) {
-  const std::string& identifier = request.source.identifier();
-  const std::string name = request.log_name.empty()
-                               ? absl::StrCat("resolve source metadata for ", identifier)
-                               : request.log_name;
-  std::optional<solver::SourceMeta> meta;
-  RETURN_IF_ERROR(job_.RunVertex(
-      VertexOf(identifier, request.platform), name,
-      [this, &request, &cancel, &meta](solver::VertexReporter& reporter) -> Status {
-        ASSIGN_OR_RETURN(meta,
-                         environment_.sources.ResolveSourceMeta(job_, request, reporter, cancel));
-        return absl::OkStatus();
-      }));
-  if (meta->image.has_value()) {
-    string_view reference = meta->source.identifier();
-    const bool local = !absl::ConsumePrefix(&reference, "docker-image://");
-    absl::ConsumePrefix(&reference, "oci-layout://");
-    record_.AddImage({std::string(reference), request.platform, meta->image->digest, local});
+  solver::ResolveSourceRequest passed = request;
+  RETURN_IF_ERROR(gate_.CheckSource(&passed.source, WirePlatform(request.platform),
+                                    request.source_policies, cancel));
+  ASSIGN_OR_RETURN(solver::SourceMeta meta,
+                   ResolveInVertex(environment_.sources, job_, passed, cancel));
+  if (meta.image.has_value()) {
+    string_view reference = meta.source.identifier();
+    const bool local = !absl::ConsumePrefix(&reference, kImageScheme);
+    absl::ConsumePrefix(&reference, kLayoutScheme);
+    record_.AddImage({std::string(reference), request.platform, meta.image->digest, local});
   }
-  return *std::move(meta);
+  return meta;
 }
 
 StatusOr<tree::TreeRef> BuildBridge::TreeOf(const solver::RefPtr& ref, const CancelToken& cancel) {

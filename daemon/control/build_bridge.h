@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/layer/chain_store.h"
+#include "daemon/control/policy_gate.h"
 #include "daemon/control/request_record.h"
 #include "daemon/control/source_resolver.h"
 #include "daemon/solver/frontend.h"
@@ -25,11 +26,13 @@ struct BridgeEnvironment {
   const std::vector<Platform>& platforms;
 };
 
-// Thread-safe. `job` and `record`, which learns what is asked for here, outlive the bridge.
+// Thread-safe. `job`, `gate`, which all sources pass, and `record`, which learns what is asked for
+// here, outlive the bridge.
 class BuildBridge final : public solver::Bridge {
  public:
-  BuildBridge(const BridgeEnvironment& environment, solver::Job& job, RequestRecord& record,
-              std::map<std::string, pb::Definition> inputs, std::string session_id);
+  BuildBridge(const BridgeEnvironment& environment, solver::Job& job, PolicyGate& gate,
+              RequestRecord& record, std::map<std::string, pb::Definition> inputs,
+              std::string session_id);
 
   solver::Job* job() override { return &job_; }
   StatusOr<solver::FrontendResult> Solve(const solver::SolveRequest& request,
@@ -59,6 +62,7 @@ class BuildBridge final : public solver::Bridge {
 
   const BridgeEnvironment environment_;
   solver::Job& job_;
+  PolicyGate& gate_;
   RequestRecord& record_;
   const std::map<std::string, pb::Definition> inputs_;
   const std::string session_id_;

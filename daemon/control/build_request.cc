@@ -84,12 +84,6 @@ StatusOr<BuildRequest> DecodeBuildRequest(const api::SolveRequest& request) {
   out.entitlements.assign(request.entitlements().begin(), request.entitlements().end());
   out.internal = request.internal();
   out.session_exporter = request.enablesessionexporter();
-  // A policy that is not enforced must not look as if it were.
-  if (request.sourcepolicy().rules_size() > 0 || !request.sourcepolicysession().empty()) {
-    return absl::UnimplementedError(
-        "source policies are not enforced by this daemon; build without one, or pin sources by "
-        "digest");
-  }
   if (request.has_sourcepolicy()) {
     out.source_policy = request.sourcepolicy();
   }

@@ -1,7 +1,6 @@
 #include "daemon/control/build_runner.h"
 
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -10,8 +9,8 @@
 #include "daemon/control/attestation_reader.h"
 #include "daemon/control/errors.h"
 #include "daemon/control/platform_check.h"
+#include "daemon/control/run_all.h"
 #include "daemon/session/session_exporter.h"
-#include "runtime/base/thread_pool.h"
 
 namespace cairn::control {
 namespace {
@@ -19,30 +18,6 @@ namespace {
 constexpr absl::Duration kGatewayWait = absl::Seconds(3);
 // More losses than this during one build are no accident.
 constexpr int kMaxRepairs = 3;
-
-// Runs every task on a thread of its own and returns the first failure, in their order.
-Status RunAll(const std::vector<std::function<Status()>>& tasks) {
-  std::vector<Status> outcomes(tasks.size());
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < tasks.size(); ++i) {
-    threads.push_back(
-        StartThread("build-task", [&tasks, &outcomes, i] { outcomes[i] = tasks[i](); }));
-  }
-  if (!tasks.empty()) {
-    outcomes[0] = tasks[0]();
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  // A cancellation is the consequence of another failure where there is one.
-  Status first;
-  for (const Status& outcome : outcomes) {
-    if (first.ok() || (absl::IsCancelled(first) && !outcome.ok())) {
-      first = outcome;
-    }
-  }
-  return first;
-}
 
 }  // namespace
 
@@ -75,13 +50,15 @@ class BuildRunner::Registration {
 // One run.
 class BuildRunner::Build {
  public:
-  Build(BuildRunner& runner, const BuildRequest& request, absl::Time started, solver::Job& job)
+  Build(BuildRunner& runner, const BuildRequest& request, absl::Time started, solver::Job& job,
+        PolicyGate& gate)
       : runner_(runner),
         environment_(runner.environment_),
         request_(request),
         started_(started),
         job_(job),
-        bridge_(environment_.bridge, job, record_, request.frontend_inputs, request.session_id) {}
+        bridge_(environment_.bridge, job, gate, record_, request.frontend_inputs,
+                request.session_id) {}
 
   Status Run() {
     RETURN_IF_ERROR(ResolveExports(request_.exporters));
@@ -326,7 +303,17 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
   }
   options.entitlements = requested;
   options.internal = request.internal;
+  ASSIGN_OR_RETURN(const std::shared_ptr<PolicyGate> gate,
+                   PolicyGate::Create(request.source_policy.has_value()
+                                          ? solver::SourcePolicies{*request.source_policy}
+                                          : solver::SourcePolicies(),
+                                      request.source_policy_session, environment_.bridge.sources,
+                                      environment_.sessions));
+  options.gate = [gate](const pb::Definition& definition, const CancelToken& build) {
+    return gate->Filter(definition, build);
+  };
   ASSIGN_OR_RETURN(std::unique_ptr<solver::Job> job, environment_.solver.NewJob(options));
+  gate->Attach(*job);
   // The progress outlives the job: it is complete only when the job is gone.
   ASSIGN_OR_RETURN(const std::shared_ptr<solver::ProgressLog> progress,
                    environment_.solver.FindProgress(request.ref, absl::ZeroDuration(), cancel));
@@ -335,7 +322,7 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
     environment_.observer.OnStart(request, started);
   }
   FinishedBuild build{request, *progress, started, {}, {}, {}};
-  build.status = RunJob(std::move(job), cancel, &build);
+  build.status = RunJob(std::move(job), *gate, cancel, &build);
   if (!request.internal) {
     environment_.observer.OnEnd(build);
   }
@@ -345,10 +332,10 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
   return build.response;
 }
 
-Status BuildRunner::RunJob(std::unique_ptr<solver::Job> job, const CancelToken& cancel,
-                           FinishedBuild* out) {
+Status BuildRunner::RunJob(std::unique_ptr<solver::Job> job, PolicyGate& gate,
+                           const CancelToken& cancel, FinishedBuild* out) {
   CancelCallback on_cancel(cancel, [&job] { job->Cancel("context canceled"); });
-  Build build(*this, out->request, out->started, *job);
+  Build build(*this, out->request, out->started, *job, gate);
   const Status status = BuildFailure(build.Run());
   out->response = build.response();
   out->exporter_responses = build.exporter_responses();

@@ -77,7 +77,8 @@ class BuildRunner {
 
  private:
   // Runs `job` to its end, with nothing left of it when this returns; fills in the responses.
-  Status RunJob(std::unique_ptr<solver::Job> job, const CancelToken& cancel, FinishedBuild* out);
+  Status RunJob(std::unique_ptr<solver::Job> job, PolicyGate& gate, const CancelToken& cancel,
+                FinishedBuild* out);
 
   class Build;
   class Registration;

@@ -19,4 +19,12 @@ class SourceResolver {
       solver::VertexReporter& reporter, const CancelToken& cancel) = 0;
 };
 
+// Has `sources` resolve `request` as a vertex of `job`, which progress shows.
+StatusOr<solver::SourceMeta> ResolveInVertex(SourceResolver& sources, solver::Job& job,
+                                             const solver::ResolveSourceRequest& request,
+                                             const CancelToken& cancel);
+StatusOr<solver::ImageConfig> ResolveInVertex(SourceResolver& sources, solver::Job& job,
+                                              const solver::ResolveImageRequest& request,
+                                              const CancelToken& cancel);
+
 }  // namespace cairn::control

@@ -81,9 +81,12 @@ const std::vector<std::string>& Capabilities() {
       "source.local.excludepatterns",
       "source.local.followpaths",
       "source.local.includepatterns",
+      "source.local.metadatatransfer",
       "source.local.sessionid",
       "source.local.sharedkeyhint",
       "source.local.unique",
+      "source.policy",
+      "source.policy.session",
   };
   return capabilities;
 }

@@ -16,6 +16,7 @@ constexpr char kExitCode[] = "cairn/exit-code";
 constexpr char kFrontend[] = "cairn/errdefs.Frontend";
 constexpr char kFrontendCap[] = "cairn/errdefs.FrontendCap";
 constexpr char kSubrequest[] = "cairn/errdefs.Subrequest";
+constexpr char kReplacedSource[] = "cairn/replaced-source";
 
 std::string SourceUrl(size_t index) { return absl::StrCat("cairn/errdefs.Source/", index); }
 
@@ -122,6 +123,15 @@ Status WithFrontendCap(Status status, string_view name) {
 
 std::optional<std::string> FrontendCapOf(const Status& status) {
   return TextOf(status, kFrontendCap);
+}
+
+Status WithReplacedSource(Status status, string_view identifier) {
+  status.SetPayload(kReplacedSource, absl::Cord(identifier));
+  return status;
+}
+
+std::optional<std::string> ReplacedSourceOf(const Status& status) {
+  return TextOf(status, kReplacedSource);
 }
 
 Status WithSubrequest(Status status, string_view name) {

@@ -38,6 +38,9 @@ std::optional<errdefs::Frontend> FrontendOf(const Status& status);
 // A frontend capability or subrequest that is not supported: clients fall back on these.
 Status WithFrontendCap(Status status, string_view name);
 std::optional<std::string> FrontendCapOf(const Status& status);
+// The source that a policy put in the place of an image that was asked about and that is no image.
+Status WithReplacedSource(Status status, string_view identifier);
+std::optional<std::string> ReplacedSourceOf(const Status& status);
 Status WithSubrequest(Status status, string_view name);
 std::optional<std::string> SubrequestOf(const Status& status);
 

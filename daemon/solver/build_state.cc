@@ -65,6 +65,14 @@ BuildState::BuildState(JobOptions options, Scheduler& scheduler, gc::Ledger& led
       lease_(ledger.NewLease()) {}
 
 StatusOr<RefPtr> BuildState::Load(const pb::Definition& definition) {
+  if (options_.gate) {
+    ASSIGN_OR_RETURN(const pb::Definition passed, options_.gate(definition, cancel_.token()));
+    return LoadPassed(passed);
+  }
+  return LoadPassed(definition);
+}
+
+StatusOr<RefPtr> BuildState::LoadPassed(const pb::Definition& definition) {
   ASSIGN_OR_RETURN(const llb::Graph graph, llb::Graph::LoadOrScratch(definition));
   if (!graph.target()) {
     return RefPtr();

@@ -45,6 +45,8 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   Scheduler& scheduler() { return scheduler_; }
 
  private:
+  StatusOr<RefPtr> LoadPassed(const pb::Definition& definition);
+
   const JobOptions options_;
   Scheduler& scheduler_;
   const Clock& clock_;

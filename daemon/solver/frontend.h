@@ -15,12 +15,16 @@
 #include "daemon/solver/progress.h"
 #include "daemon/solver/ref.h"
 #include "proto/ops.pb.h"
+#include "proto/source_policy.pb.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/platform.h"
 #include "runtime/base/status.h"
 #include "runtime/fs/metadata.h"
 
 namespace cairn::solver {
+
+// Rules about sources, for one request (the build's own come on top).
+using SourcePolicies = std::vector<moby::buildkit::v1::sourcepolicy::Policy>;
 
 struct FrontendRequest {
   std::map<std::string, std::string> options;    // FrontendAttrs
@@ -56,6 +60,7 @@ struct SolveRequest {
   std::string frontend;
   FrontendRequest request;
   bool evaluate = false;
+  SourcePolicies source_policies;  // for the definition
 };
 
 struct ImageConfig {
@@ -73,12 +78,30 @@ struct ResolveImageRequest {
   bool oci_layout = false;
   std::string session_id;
   std::string store_id;
+  SourcePolicies source_policies;
+};
+
+// What vouches for an image: documents that lead from the image index to attestations and their
+// signatures, for whoever verifies them.
+struct AttestationChain {
+  Digest root;  // the index
+  std::optional<Digest> image_manifest;
+  std::optional<Digest> attestation_manifest;
+  std::vector<Digest> signature_manifests;
+  struct Blob {
+    std::string media_type;
+    Digest digest;
+    std::map<std::string, std::string> annotations;
+    std::string data;
+  };
+  std::vector<Blob> blobs;
 };
 
 // What a source is now (LLBBridge.ResolveSourceMeta).
 struct SourceMeta {
   pb::SourceOp source;
-  std::optional<ImageConfig> image;
+  std::optional<ImageConfig> image;  // its config is empty when none was wanted
+  std::optional<AttestationChain> attestations;
   struct Git {
     std::string checksum;
     std::string ref;
@@ -89,6 +112,8 @@ struct SourceMeta {
     Digest checksum;
     std::string filename;
     std::optional<absl::Time> last_modified;
+    std::string suffixed_checksum;  // "sha512:..", when one was asked for
+    std::string suffix;
   };
   std::optional<Http> http;
 };
@@ -99,6 +124,15 @@ struct ResolveSourceRequest {
   std::string mode;
   std::string log_name;
   bool no_config = false;
+  bool attestation_chain = false;
+  std::vector<std::string> attestations;  // predicate types whose statements are wanted too
+  // Of a file with `suffix` behind it: what signatures are about.
+  struct Checksum {
+    std::string algorithm;  // "sha256", "sha384", "sha512"
+    std::string suffix;
+  };
+  std::optional<Checksum> checksum;
+  SourcePolicies source_policies;
 };
 
 struct FileStat {

@@ -5,6 +5,7 @@
 // and run Ops). Solver and Job are thread-safe; the solver outlives its jobs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,11 +39,17 @@ struct SolverOptions {
   int workers = 0;  // threads for everything else; 0 = a default
 };
 
+// Sees every definition that a build loads, wherever it comes from, and returns what is loaded in
+// its place: it may rewrite sources, or refuse.
+using DefinitionGate =
+    std::function<StatusOr<pb::Definition>(const pb::Definition&, const CancelToken&)>;
+
 struct JobOptions {
   std::string id;  // SolveRequest.Ref
   std::vector<std::string> session_ids;
   Entitlements entitlements;
   bool internal = false;
+  DefinitionGate gate;  // may be empty
 };
 
 // One build. Destroying it (or Cancel) lets go of everything only this build wanted.
@@ -51,8 +58,8 @@ class Job {
   virtual ~Job() = default;
   virtual const std::string& id() const = 0;
 
-  // Adds a graph and returns its target, unsolved. kInvalidArgument for a malformed definition. A
-  // null Ref for an empty definition (scratch).
+  // Adds a graph, as the gate lets it through, and returns its target, unsolved. kInvalidArgument
+  // for a malformed definition, the gate's errors. A null Ref for an empty definition (scratch).
   virtual StatusOr<RefPtr> Load(const pb::Definition& definition) = 0;
 
   // Runs `work` as a vertex of its own that is in no graph (exporters, metadata look-ups, imports):

@@ -15,6 +15,7 @@
 #include "daemon/session/upload.h"
 #include "daemon/solver/solver.h"
 #include "proto/ops.pb.h"
+#include "runtime/base/checksum.h"
 #include "runtime/base/go_match.h"
 
 namespace cairn::source {
@@ -321,6 +322,32 @@ StatusOr<HttpFile> HttpSource::Resolve(const session::SessionGroup& sessions,
   ASSIGN_OR_RETURN(HttpFile file, Fetch(sessions, cancel));
   build.Pin(MemoryKey(), Format({.file = file, .tag = ""}));
   return file;
+}
+
+StatusOr<std::string> HttpSource::ChecksumOf(const HttpFile& file, const std::string& algorithm,
+                                             const std::string& suffix,
+                                             const session::SessionGroup& sessions,
+                                             const CancelToken& cancel) {
+  if (suffix.size() > kMaxSuffix) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("checksum suffix exceeds max size ", kMaxSuffix, ": ", suffix.size()));
+  }
+  ASSIGN_OR_RETURN(Checksum checksum, Checksum::Create(algorithm));
+  blob::BlobStore& blobs = stores_.chains.trees().blobs();
+  ASSIGN_OR_RETURN(const bool stored, blobs.Contains(file.digest));
+  if (!stored) {
+    ASSIGN_OR_RETURN(const HttpFile fetched, Fetch(sessions, cancel));
+    RETURN_IF_ERROR(CheckDigest(fetched.digest));
+  }
+  ASSIGN_OR_RETURN(const auto reader, blobs.Open(file.digest));
+  for (uint64_t offset = 0; offset < reader->size(); offset += kPiece) {
+    RETURN_IF_ERROR(cancel.Check());
+    ASSIGN_OR_RETURN(const std::string piece,
+                     reader->ReadAt(offset, std::min(kPiece, reader->size() - offset)));
+    checksum.Update(piece);
+  }
+  checksum.Update(suffix);
+  return checksum.Finish();
 }
 
 StatusOr<solver::Prepared> HttpSource::Prepare(solver::OpContext& context) {

@@ -7,7 +7,7 @@
 namespace cairn::source {
 namespace {
 
-constexpr uint64_t kMaxConfig = 16 << 20;
+constexpr uint64_t kMaxBlob = 16 << 20;
 
 std::string SeenKey(const registry::ImageReference& reference, const Digest& manifest) {
   return absl::StrCat("manifest ", manifest.hex(), " ", reference.host(), "/",
@@ -82,18 +82,18 @@ StatusOr<std::string> ImageResolver::LoadManifest(const registry::ImageReference
   return document;
 }
 
-StatusOr<std::string> ImageResolver::LoadConfig(const registry::ImageReference& repository,
-                                                const registry::Descriptor& descriptor,
-                                                const registry::Access& access) {
-  auto stored = blobs_.Read(descriptor.digest, kMaxConfig);
+StatusOr<std::string> ImageResolver::LoadBlob(const registry::ImageReference& repository,
+                                              const registry::Descriptor& descriptor,
+                                              const registry::Access& access) {
+  auto stored = blobs_.Read(descriptor.digest, kMaxBlob);
   if (stored.ok()) {
     return stored;
   }
-  std::string config;
-  fs::StringSink sink(&config, kMaxConfig);
-  RETURN_IF_ERROR_IN(registry_.FetchBlob(repository, descriptor, sink, access), "fetch config");
-  RETURN_IF_ERROR(blobs_.Put(config).status());
-  return config;
+  std::string blob;
+  fs::StringSink sink(&blob, kMaxBlob);
+  RETURN_IF_ERROR(registry_.FetchBlob(repository, descriptor, sink, access));
+  RETURN_IF_ERROR(blobs_.Put(blob).status());
+  return blob;
 }
 
 StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
@@ -119,7 +119,7 @@ StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
     ASSIGN_OR_RETURN_IN(text, LoadManifest(parsed, chosen, access), context);
   }
   ASSIGN_OR_RETURN_IN(registry::Manifest manifest, registry::ParseManifest(text), context);
-  ASSIGN_OR_RETURN_IN(std::string config, LoadConfig(parsed, manifest.config, access), context);
+  ASSIGN_OR_RETURN_IN(std::string config, LoadBlob(parsed, manifest.config, access), context);
   RETURN_IF_ERROR(ledger_.Add({.identity = absl::StrCat("resolved:", chosen.digest.hex()),
                                .description = "image config of " + parsed.Familiar(),
                                .blobs = {top.digest, chosen.digest, manifest.config.digest}}));

@@ -10,12 +10,14 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/blob/blob_store.h"
 #include "cache/gc/image_store.h"
 #include "cache/gc/ledger.h"
 #include "cache/registry/client.h"
 #include "cache/registry/manifest.h"
+#include "daemon/solver/frontend.h"
 #include "daemon/source/unreachable_hosts.h"
 #include "runtime/base/platform.h"
 
@@ -40,6 +42,13 @@ class ImageResolver {
   StatusOr<ResolvedImage> Resolve(const std::string& reference, const Platform& platform,
                                   const std::string& mode, const registry::Access& access);
 
+  // What vouches for the image that Resolve finds: its index, its attestation manifest with the
+  // statements of `predicate_types`, and what signs it. nullopt for an image that is no index;
+  // attestations and signatures that are not there are left out.
+  StatusOr<std::optional<solver::AttestationChain>> ResolveAttestations(
+      const std::string& reference, const Platform& platform, const std::string& mode,
+      const std::vector<std::string>& predicate_types, const registry::Access& access);
+
  private:
   // What the daemon's own image store has under that name.
   StatusOr<std::optional<registry::Descriptor>> FindHeld(const registry::ImageReference& reference);
@@ -57,9 +66,17 @@ class ImageResolver {
   StatusOr<std::string> LoadManifest(const registry::ImageReference& repository,
                                      const registry::Descriptor& descriptor,
                                      const registry::Access& access);
-  StatusOr<std::string> LoadConfig(const registry::ImageReference& repository,
-                                   const registry::Descriptor& descriptor,
-                                   const registry::Access& access);
+  // A config or another small blob.
+  StatusOr<std::string> LoadBlob(const registry::ImageReference& repository,
+                                 const registry::Descriptor& descriptor,
+                                 const registry::Access& access);
+  // A manifest, which becomes part of `chain`.
+  StatusOr<std::string> AddChainManifest(const registry::ImageReference& repository,
+                                         const registry::Descriptor& descriptor,
+                                         const registry::Access& access,
+                                         solver::AttestationChain* chain);
+  Status AddSignature(const registry::ImageReference& repository, const registry::Access& access,
+                      solver::AttestationChain* chain);
 
   registry::RegistryClient& registry_;
   gc::ImageStore& images_;

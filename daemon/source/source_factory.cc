@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "daemon/source/session_credentials.h"
+#include "daemon/source/source_policy.h"
 #include "proto/ops.pb.h"
 
 namespace cairn::source {
@@ -81,19 +82,36 @@ StatusOr<solver::SourceMeta> SourceFactory::ResolveSourceMeta(
     ASSIGN_OR_RETURN(const auto http, HttpSource::Create(request.source, HttpStores()));
     ASSIGN_OR_RETURN(HttpFile file, http->Resolve(sessions, build, cancel));
     meta.http = solver::SourceMeta::Http{
-        .checksum = file.digest, .filename = std::move(file.name), .last_modified = file.modified};
+        .checksum = file.digest, .filename = file.name, .last_modified = file.modified};
+    if (request.checksum.has_value()) {
+      meta.http->suffix = request.checksum->suffix;
+      ASSIGN_OR_RETURN(
+          meta.http->suffixed_checksum,
+          http->ChecksumOf(file, request.checksum->algorithm, meta.http->suffix, sessions, cancel));
+    }
     return meta;
   }
   if (scheme != "docker-image") {
     return UnknownScheme(identifier);
   }
+  const std::string reference(absl::StripPrefix(identifier, "docker-image://"));
   ASSIGN_OR_RETURN(meta.image,
                    ResolveImageConfig(
-                       {.reference = std::string(absl::StripPrefix(identifier, "docker-image://")),
-                        .platform = request.platform,
-                        .mode = request.mode},
+                       {.reference = reference, .platform = request.platform, .mode = request.mode},
                        sessions, cancel));
-  meta.source.set_identifier("docker-image://" + meta.image->reference);
+  if (request.no_config) {
+    meta.image->config.clear();
+  }
+  if (request.attestation_chain) {
+    SessionCredentials credentials(stores_.sessions, sessions);
+    ASSIGN_OR_RETURN(meta.attestations,
+                     resolver_.ResolveAttestations(
+                         reference, request.platform.value_or(Platform::Host()),
+                         request.mode.empty() ? "default" : request.mode, request.attestations,
+                         {.credentials = credentials, .cancel = cancel}));
+  }
+  // As it is named in the build, which its digest is not part of.
+  meta.source.set_identifier(NormalizedSource(identifier));
   return meta;
 }
 

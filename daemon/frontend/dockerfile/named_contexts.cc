@@ -12,6 +12,7 @@
 #include "daemon/frontend/dockerfile/image_reference.h"
 #include "daemon/frontend/dockerfile/sources.h"
 #include "daemon/frontend/dockerfile/text.h"
+#include "daemon/llb/errors.h"
 #include "runtime/base/pattern.h"
 
 namespace cairn::dockerfile {
@@ -112,14 +113,24 @@ StatusOr<ContextState> BuildContexts::LoadImage(const Named& named, const Platfo
     return state;
   }
   ASSIGN_OR_RETURN(const ImageReference reference, ImageReference::Parse(text));
-  ASSIGN_OR_RETURN(
-      const ResolvedImage resolved,
+  const StatusOr<ResolvedImage> resolved =
       Resolve(reference.WithDefaultTag().ToString(), platform, Attribute("image-resolve-mode"),
-              absl::StrCat("[context ", named.key, "] load metadata for ", text)));
-  ASSIGN_OR_RETURN(state.image, ParseConfig(resolved.config, named.key));
-  ASSIGN_OR_RETURN(ImageReference pinned, ImageReference::Parse(resolved.reference));
-  if (!resolved.digest.empty()) {
-    pinned.digest = resolved.digest;
+              absl::StrCat("[context ", named.key, "] load metadata for ", text));
+  if (const auto replaced = llb::ReplacedSourceOf(resolved.status()); replaced.has_value()) {
+    // A policy put another kind of source in its place: "local://name" is "local:name" here.
+    Named other = named;
+    other.value = *replaced;
+    const size_t scheme = other.value.find("://");
+    if (scheme != std::string::npos && !IsHttpSource(other.value)) {
+      other.value.erase(scheme + 1, 2);
+    }
+    return LoadNamed(other, platform);
+  }
+  RETURN_IF_ERROR(resolved.status());
+  ASSIGN_OR_RETURN(state.image, ParseConfig(resolved->config, named.key));
+  ASSIGN_OR_RETURN(ImageReference pinned, ImageReference::Parse(resolved->reference));
+  if (!resolved->digest.empty()) {
+    pinned.digest = resolved->digest;
   }
   state.output = ImageSource(pinned.WithDefaultTag().ToString(), platform.Normalized(), "default");
   state.output.node->SetName(absl::StrCat("[context ", named.key, "] ", text));

@@ -133,5 +133,23 @@ TEST_F(HttpSourceTest, AnErrorNamesItsStatus) {
               StatusIs(absl::StatusCode::kUnknown, HasSubstr("invalid response status 404")));
 }
 
+// What a PGP signature is about: the file with the signature's own trailer behind it.
+TEST_F(HttpSourceTest, ChecksumsWithASuffix) {
+  pb::SourceOp op;
+  op.set_identifier(server_.url("/dir/foo").ToString());
+  ASSERT_OK_AND_ASSIGN(
+      const auto source,
+      HttpSource::Create(
+          op, {.sessions = sessions_, .chains = *chains_, .database = *database_, .http = http_}));
+  ASSERT_OK_AND_ASSIGN(const HttpFile file, source->Resolve({}, job_.memory(), {}));
+  EXPECT_THAT(source->ChecksumOf(file, "sha256", "-suffix", {}, {}),
+              testing::IsOkAndHolds(Digest::Of("content1-suffix").ToString()));
+  EXPECT_THAT(source->ChecksumOf(file, "sha256", std::string(4097, 'x'), {}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("suffix exceeds max size")));
+  EXPECT_THAT(
+      source->ChecksumOf(file, "99", "", {}, {}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unsupported checksum algorithm")));
+}
+
 }  // namespace
 }  // namespace cairn::source

@@ -56,6 +56,9 @@ class FakeBridge : public solver::Bridge {
                                                    const CancelToken&) override {
     const std::lock_guard<std::mutex> lock(mu_);
     resolved.push_back(request.log_name);
+    if (absl::StrContains(request.reference, "replaced-by-local")) {
+      return llb::WithReplacedSource(absl::FailedPreconditionError("no image"), "local://dir");
+    }
     if (absl::StrContains(request.reference, "missing")) {
       return absl::NotFoundError(absl::StrCat(request.reference, ": not found"));
     }
