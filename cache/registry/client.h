@@ -58,6 +58,10 @@ class RegistryClient {
                    fs::ByteSink& sink, const Access& access,
                    const std::function<void(uint64_t)>& progress = {});
 
+  // How large a blob is that `repository` has. kNotFound when it has no such blob.
+  StatusOr<uint64_t> BlobSize(const ImageReference& repository, const Digest& digest,
+                              const Access& access);
+
   // The manifests and artifacts that refer to `subject`, as an index document (referrers API);
   // kNotFound when the registry has none or does not know the API.
   StatusOr<std::string> FetchReferrers(const ImageReference& repository, const Digest& subject,

@@ -76,6 +76,7 @@ const std::vector<std::string>& Capabilities() {
       "source.image.checksum",
       "source.image.layerlimit",
       "source.image.resolvemode",
+      "source.imageblob",
       "source.local",
       "source.local.differ",
       "source.local.excludepatterns",

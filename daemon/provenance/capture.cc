@@ -94,6 +94,10 @@ void CaptureSource(const pb::Op& op, const std::string& pin, Capture* out) {
   if (!digest.ok()) {
     return;
   }
+  if (absl::ConsumePrefix(&name, "docker-image+blob://")) {
+    out->AddImage({.reference = std::string(name), .digest = *digest, .blob = true});
+    return;
+  }
   const bool layout = absl::ConsumePrefix(&name, "oci-layout://");
   if (layout || absl::ConsumePrefix(&name, "docker-image://")) {
     out->AddImage({std::string(name), PlatformOf(op), *digest, layout});
@@ -122,7 +126,7 @@ void Capture::AddImage(ImageMaterial image) {
   image.reference = NormalReference(image.reference);
   for (const ImageMaterial& known : images) {
     if (known.reference == image.reference && known.local == image.local &&
-        known.platform == image.platform) {
+        known.blob == image.blob && known.platform == image.platform) {
       return;
     }
   }

@@ -22,6 +22,7 @@ struct ImageMaterial {
   std::optional<Platform> platform;
   std::optional<Digest> digest;  // of what the reference resolved to
   bool local = false;            // from an OCI layout, not from a registry
+  bool blob = false;             // one blob, named by its digest, and no image
   friend bool operator==(const ImageMaterial&, const ImageMaterial&) = default;
 };
 

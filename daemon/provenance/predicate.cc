@@ -40,8 +40,11 @@ Json Materials(const Capture& capture) {
     if (!reference.ok()) {
       continue;
     }
-    Json material = {
-        {"uri", ImagePackageUrl(image.local ? "oci" : "docker", *reference, image.platform)}};
+    std::string uri = ImagePackageUrl(image.local ? "oci" : "docker", *reference, image.platform);
+    if (image.blob) {
+      absl::StrAppend(&uri, "&ref_type=blob");  // behind its digest
+    }
+    Json material = {{"uri", std::move(uri)}};
     if (image.digest.has_value()) {
       material["digest"] = DigestSet(*image.digest);
     }

@@ -122,11 +122,11 @@ StatusOr<std::unique_ptr<HttpSource>> HttpSource::Create(const pb::SourceOp& op,
     } else if (key == "http.filename") {
       attributes.file_name = value;
     } else if (key == "http.perm") {
-      ASSIGN_OR_RETURN(attributes.mode, ParseNumber(key, value));
+      ASSIGN_OR_RETURN(attributes.mode, ParseGoNumber(key, value));
     } else if (key == "http.uid") {
-      ASSIGN_OR_RETURN(attributes.uid, ParseNumber(key, value));
+      ASSIGN_OR_RETURN(attributes.uid, ParseGoNumber(key, value));
     } else if (key == "http.gid") {
-      ASSIGN_OR_RETURN(attributes.gid, ParseNumber(key, value));
+      ASSIGN_OR_RETURN(attributes.gid, ParseGoNumber(key, value));
     } else if (key == "http.authheadersecret") {
       attributes.authorization_secret = value;
     } else if (absl::StartsWith(key, "http.sig.")) {

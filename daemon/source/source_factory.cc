@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "daemon/source/blob_source.h"
 #include "daemon/source/session_credentials.h"
 #include "daemon/source/source_policy.h"
 #include "proto/ops.pb.h"
@@ -42,6 +43,11 @@ StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& v
                                             .ledger = stores_.ledger,
                                             .registry = stores_.registry,
                                             .resolver = resolver_});
+  }
+  if (scheme == "docker-image+blob") {
+    return BlobSource::Create(
+        source,
+        {.sessions = stores_.sessions, .chains = stores_.chains, .registry = stores_.registry});
   }
   if (scheme == "http" || scheme == "https") {
     return HttpSource::Create(source, HttpStores());

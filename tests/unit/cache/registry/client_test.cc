@@ -100,6 +100,36 @@ TEST_F(ClientTest, WrongBlobsAreDataLoss) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("fetch blob")));
 }
 
+// A registry may hold a foreign layer all the same; else its URLs are asked, but what an image says
+// must not make the daemon ask its own host's services.
+TEST_F(ClientTest, ForeignLayersComeFromTheRegistryThenFromTheirUrlsElsewhere) {
+  FakeHttpServer local([](const FakeRequest&) { return FakeResponse{.body = "bytes"}; });
+  int status = 200;
+  FakeHttpServer server(
+      [&status](const FakeRequest&) { return FakeResponse{.status = status, .body = "bytes"}; });
+  const Descriptor descriptor{.media_type = media_type::kDockerForeignLayer,
+                              .digest = Digest::Of("bytes"),
+                              .size = 5,
+                              .urls = {local.url("/layer").ToString()}};
+  std::string out;
+  fs::StringSink sink(&out);
+  ASSERT_OK(client_.FetchBlob(Image(server), descriptor, sink, access()));
+  EXPECT_EQ(out, "bytes");
+  status = 404;
+  EXPECT_THAT(client_.FetchBlob(Image(server), descriptor, sink, access()).message(),
+              HasSubstr("foreign layer from http://"));
+  EXPECT_TRUE(local.requests().empty());
+}
+
+TEST_F(ClientTest, TheSizeOfABlobIsAskedWithoutItsBytes) {
+  FakeHttpServer server([](const FakeRequest& request) {
+    return request.method == "HEAD" ? FakeResponse{.headers = {{"Content-Length", "1234"}}}
+                                    : FakeResponse{.status = 500};
+  });
+  EXPECT_THAT(client_.BlobSize(Image(server), Digest::Of("b"), access()),
+              testing::IsOkAndHolds(1234u));
+}
+
 TEST_F(ClientTest, AnInterruptedBlobIsResumed) {
   const std::string blob(100'000, 'b');
   int calls = 0;
