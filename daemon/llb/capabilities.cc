@@ -72,6 +72,7 @@ const std::vector<std::string>& Capabilities() {
       "source.http.checksum",
       "source.http.header",
       "source.http.perm",
+      "source.http.signatureverify",
       "source.image",
       "source.image.checksum",
       "source.image.layerlimit",

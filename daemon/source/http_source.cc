@@ -14,6 +14,8 @@
 #include "daemon/session/session_group.h"
 #include "daemon/session/upload.h"
 #include "daemon/solver/solver.h"
+#include "daemon/source/go_number.h"
+#include "daemon/source/pgp_signature.h"
 #include "proto/ops.pb.h"
 #include "runtime/base/checksum.h"
 #include "runtime/base/go_match.h"
@@ -25,24 +27,11 @@ using nlohmann::json;
 
 constexpr string_view kAcceptEncoding = "Accept-Encoding";
 constexpr char kUploadHost[] = "buildkit-session";
+constexpr size_t kMaxSuffix = 4096;  // what a signature adds to what it signs is short
+constexpr uint64_t kPiece = 1 << 20;
 constexpr char kHeaderPrefix[] = "http.header.";
 constexpr char kHostTokenSecret[] = "HTTP_AUTH_TOKEN_";
 constexpr char kHostHeaderSecret[] = "HTTP_AUTH_HEADER_";
-
-// A number in Go's syntax for literals: decimal, 0755, 0o755, 0x1ed.
-StatusOr<uint32_t> ParseNumber(const std::string& attribute, const std::string& text) {
-  try {
-    size_t used = 0;
-    const bool octal = absl::StartsWith(text, "0o");
-    const unsigned long value = std::stoul(octal ? text.substr(2) : text, &used, octal ? 8 : 0);
-    if (used + (octal ? 2 : 0) == text.size() && value <= UINT32_MAX) {
-      return static_cast<uint32_t>(value);
-    }
-  } catch (const std::exception&) {
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("attribute ", attribute, ": \"", text, "\" is no number"));
-}
 
 std::string BaseName(string_view path) {
   const std::string clean = CleanPath(path);
@@ -129,15 +118,18 @@ StatusOr<std::unique_ptr<HttpSource>> HttpSource::Create(const pb::SourceOp& op,
       ASSIGN_OR_RETURN(attributes.gid, ParseGoNumber(key, value));
     } else if (key == "http.authheadersecret") {
       attributes.authorization_secret = value;
-    } else if (absl::StartsWith(key, "http.sig.")) {
-      return absl::UnimplementedError(
-          "verifying PGP signatures of http sources is not offered by this daemon; pin the file "
-          "with "
-          "a checksum instead");
+    } else if (key == "http.sig.pubkey") {
+      attributes.signer_keys = value;
+    } else if (key == "http.sig.signature") {
+      attributes.signature = value;
     } else if (absl::EqualsIgnoreCase(key, absl::StrCat(kHeaderPrefix, "accept")) ||
                absl::EqualsIgnoreCase(key, absl::StrCat(kHeaderPrefix, "user-agent"))) {
       attributes.headers.emplace_back(key.substr(sizeof kHeaderPrefix - 1), value);
     }
+  }
+  if (attributes.signer_keys.empty() != attributes.signature.empty()) {
+    return absl::InvalidArgumentError(
+        "http.sig.pubkey and http.sig.signature are needed together to verify a file");
   }
   std::sort(attributes.headers.begin(), attributes.headers.end());
   return std::unique_ptr<HttpSource>(new HttpSource(std::move(attributes), stores));
@@ -362,6 +354,11 @@ StatusOr<solver::Prepared> HttpSource::Prepare(solver::OpContext& context) {
       .AddNumber("gid", attributes_.gid)
       .AddNumber("modified",
                  file_->modified.has_value() ? absl::ToUnixSeconds(*file_->modified) : 0);
+  if (!attributes_.signature.empty()) {
+    // A result that is found by this key was verified when it was made.
+    prepared.key->Add("signer keys", Digest::Of(attributes_.signer_keys))
+        .Add("signature", Digest::Of(attributes_.signature));
+  }
   return prepared;
 }
 
@@ -373,6 +370,12 @@ StatusOr<std::vector<solver::OpOutput>> HttpSource::Run(solver::OpContext& conte
     fetched.name = file_->name;
     fetched.modified = std::nullopt;  // not part of the key
     file_ = std::move(fetched);
+  }
+  if (!attributes_.signature.empty()) {
+    ASSIGN_OR_RETURN(const auto reader, stores_.chains.trees().blobs().Open(file_->digest));
+    RETURN_IF_ERROR_IN(
+        VerifyPgpSignature(*reader, attributes_.signature, attributes_.signer_keys, context.cancel),
+        attributes_.url);
   }
   tree::Entry entry{.name = BaseName(file_->name), .type = tree::Entry::Type::kFile};
   entry.metadata = {

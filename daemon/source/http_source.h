@@ -57,6 +57,12 @@ class HttpSource final : public solver::Op {
   StatusOr<HttpFile> Resolve(const session::SessionGroup& sessions, solver::BuildMemory& build,
                              const CancelToken& cancel);
 
+  // The checksum by `algorithm` of the bytes of `file`, which Resolve gave, with `suffix` behind
+  // them. kInvalidArgument for an algorithm that is not known and a suffix that is no signature's.
+  StatusOr<std::string> ChecksumOf(const HttpFile& file, const std::string& algorithm,
+                                   const std::string& suffix, const session::SessionGroup& sessions,
+                                   const CancelToken& cancel);
+
  private:
   struct Attributes {
     std::string url;
@@ -66,6 +72,8 @@ class HttpSource final : public solver::Op {
     uint32_t uid = 0;
     uint32_t gid = 0;
     std::string authorization_secret;
+    std::string signer_keys;  // with a signature: armored OpenPGP keys, one of which made it
+    std::string signature;
     net::HttpHeaders headers;
   };
 
