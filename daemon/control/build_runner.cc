@@ -79,6 +79,7 @@ class BuildRunner::Build {
       exported = Export(solved);
     }
     RETURN_IF_ERROR(exported);
+    MakeHistoryProvenance(result, solved);
     for (const auto& entry : result.metadata) {
       if (absl::StartsWith(entry.first, "frontend.")) {
         response_.emplace(entry.first, entry.second);
@@ -91,6 +92,7 @@ class BuildRunner::Build {
   const std::vector<std::map<std::string, std::string>>& exporter_responses() const {
     return exporter_responses_;
   }
+  const std::map<std::string, std::string>& provenance() const { return provenance_; }
 
  private:
   Status ResolveExports(const std::vector<TypedAttributes>& requests) {
@@ -146,6 +148,22 @@ class BuildRunner::Build {
           AddProvenance(*environment_.provenance, request_, record_, result, started_, solved));
     }
     return absl::OkStatus();
+  }
+
+  // The history tells how a result was built even where the build did not ask. Not worth failing.
+  void MakeHistoryProvenance(const solver::FrontendResult& result,
+                             const exporter::SolvedResult& solved) {
+    if (environment_.provenance == nullptr || request_.internal) {
+      return;
+    }
+    auto made =
+        HistoryProvenance(*environment_.provenance, request_, record_, result, started_, solved);
+    if (made.ok()) {
+      provenance_ = *std::move(made);
+    } else {
+      environment_.log.Warn("no provenance for the history",
+                            {{"build", request_.ref}, {"error", made.status().message()}});
+    }
   }
 
   static bool LacksBytes(const Status& status) {
@@ -285,6 +303,7 @@ class BuildRunner::Build {
   std::shared_ptr<session::Session> session_;  // set when it adds exporters
   std::vector<std::map<std::string, std::string>> exporter_responses_;
   std::map<std::string, std::string> response_;
+  std::map<std::string, std::string> provenance_;
 };
 
 BuildRunner::BuildRunner(BuildEnvironment environment) : environment_(std::move(environment)) {}
@@ -321,7 +340,7 @@ StatusOr<std::map<std::string, std::string>> BuildRunner::Run(const BuildRequest
   if (!request.internal) {
     environment_.observer.OnStart(request, started);
   }
-  FinishedBuild build{request, *progress, started, {}, {}, {}};
+  FinishedBuild build{request, *progress, started, {}, {}, {}, {}};
   build.status = RunJob(std::move(job), *gate, cancel, &build);
   if (!request.internal) {
     environment_.observer.OnEnd(build);
@@ -339,6 +358,7 @@ Status BuildRunner::RunJob(std::unique_ptr<solver::Job> job, PolicyGate& gate,
   const Status status = BuildFailure(build.Run());
   out->response = build.response();
   out->exporter_responses = build.exporter_responses();
+  out->provenance = build.provenance();
   return status;
 }
 

@@ -33,6 +33,9 @@ struct FinishedBuild {
   std::map<std::string, std::string> response;
   // What each exporter answered, in the order of the request's.
   std::vector<std::map<std::string, std::string>> exporter_responses;
+  // How the result was built, in full, whether or not that was asked for: predicates by platform,
+  // "" for the platform of a result of one.
+  std::map<std::string, std::string> provenance;
 };
 
 // Called when a build has started and when it has ended, before its client is told. Not for

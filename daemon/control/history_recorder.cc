@@ -4,14 +4,22 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
+#include "daemon/control/build_trace.h"
+#include "daemon/control/errors.h"
 #include "daemon/control/status_encoder.h"
 #include "daemon/control/timestamps.h"
+#include "daemon/provenance/predicate.h"
 #include "proto/rpc_status.pb.h"
 
 namespace cairn::control {
 namespace {
 
 namespace api = moby::buildkit::v1;
+
+constexpr char kErrorMediaType[] =
+    "application/vnd.googeapis.google.rpc.status+proto";  // spelt so in the format
+constexpr char kAttestationMediaType[] = "application/vnd.in-toto+json";
+constexpr char kPredicateTypeAnnotation[] = "in-toto.io/predicate-type";
 
 api::BuildHistoryRecord MakeRecord(const BuildRequest& request, absl::Time started) {
   api::BuildHistoryRecord record;
@@ -75,18 +83,50 @@ void AddResults(const FinishedBuild& build, api::BuildHistoryRecord* record) {
   }
 }
 
-// The whole progress of a build that has ended, in the form that replays need.
-std::string EncodeLog(solver::ProgressLog& progress) {
-  std::string log;
+// The whole progress of a build that has ended.
+std::vector<solver::ProgressBatch> ReadProgress(solver::ProgressLog& progress) {
+  std::vector<solver::ProgressBatch> batches;
   const auto subscription = progress.Subscribe();
   while (true) {
-    const auto batch = subscription->Next(CancelToken());
+    auto batch = subscription->Next(CancelToken());
     if (!batch.ok() || batch->empty()) {
-      return log;
+      return batches;
     }
-    for (const api::StatusResponse& response : EncodeProgress(*batch)) {
+    batches.push_back(*std::move(batch));
+  }
+}
+
+// The same in the form that replays need.
+std::string EncodeLog(const std::vector<solver::ProgressBatch>& batches) {
+  std::string log;
+  for (const solver::ProgressBatch& batch : batches) {
+    for (const api::StatusResponse& response : EncodeProgress(batch)) {
       AppendMessage(response, &log);
     }
+  }
+  return log;
+}
+
+// The error in short in the record, and with all that it carries as a blob.
+void AddError(const Status& status, api::BuildHistoryRecord* record,
+              std::vector<std::string>* blobs) {
+  const google::rpc::Status full = EncodeRpcStatus(status);
+  record->mutable_error()->set_code(full.code());
+  record->mutable_error()->set_message(full.message());
+  blobs->push_back(full.SerializeAsString());
+  *record->mutable_externalerror() = history::History::Describe(kErrorMediaType, blobs->back());
+}
+
+void AddProvenance(const std::map<std::string, std::string>& predicates,
+                   api::BuildHistoryRecord* record, std::vector<std::string>* blobs) {
+  for (const auto& [platform, predicate] : predicates) {
+    api::BuildResultInfo* result =
+        platform.empty() ? record->mutable_result() : &(*record->mutable_results())[platform];
+    api::Descriptor* descriptor = result->add_attestations();
+    *descriptor = history::History::Describe(kAttestationMediaType, predicate);
+    (*descriptor->mutable_annotations())[kPredicateTypeAnnotation] =
+        provenance::PredicateType(provenance::SlsaVersion::kV1);
+    blobs->push_back(predicate);
   }
 }
 
@@ -98,11 +138,13 @@ void HistoryRecorder::OnStart(const BuildRequest& request, absl::Time started) {
 
 void HistoryRecorder::OnEnd(const FinishedBuild& build) {
   api::BuildHistoryRecord record = MakeRecord(build.request, build.started);
-  EncodeTime(clock_.Now(), record.mutable_completedat());
+  const absl::Time completed = clock_.Now();
+  EncodeTime(completed, record.mutable_completedat());
+  std::vector<std::string> blobs;
   if (!build.status.ok()) {
-    record.mutable_error()->set_code(static_cast<int>(build.status.code()));
-    record.mutable_error()->set_message(std::string(build.status.message()));
+    AddError(build.status, &record, &blobs);
   }
+  AddProvenance(build.provenance, &record, &blobs);
   record.mutable_exporterresponse()->insert(build.response.begin(), build.response.end());
   AddResults(build, &record);
   const solver::ProgressLog::Counts counts = build.progress.counts();
@@ -110,7 +152,12 @@ void HistoryRecorder::OnEnd(const FinishedBuild& build) {
   record.set_numcompletedsteps(counts.completed);
   record.set_numcachedsteps(counts.cached);
   record.set_numwarnings(counts.warnings);
-  const Status stored = history_.Complete(std::move(record), EncodeLog(build.progress));
+  const std::vector<solver::ProgressBatch> progress = ReadProgress(build.progress);
+  blobs.push_back(EncodeTrace(
+      {build.request.ref, build.started, completed, std::string(build.status.message())},
+      progress));
+  *record.mutable_trace() = history::History::Describe(kTraceMediaType, blobs.back());
+  const Status stored = history_.Complete(std::move(record), EncodeLog(progress), blobs);
   if (!stored.ok()) {
     log_.Warn("build not recorded", {{"build", build.request.ref}, {"error", stored.message()}});
   }

@@ -1,5 +1,6 @@
 #include "daemon/control/provenance_writer.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -57,6 +58,31 @@ StatusOr<std::string> Write(const ProvenanceSettings& settings, const Subject& s
   return provenance::MakePredicate(input);
 }
 
+// By platform id; only of platforms that were made of something.
+StatusOr<std::map<std::string, std::shared_ptr<Subject>>> MakeSubjects(
+    const BuildRequest& request, const RequestRecord& record, const solver::FrontendResult& result,
+    absl::Time started, const provenance::Options& options, const exporter::SolvedResult& solved) {
+  const std::string invocation_id = RandomId();
+  std::map<std::string, std::shared_ptr<Subject>> subjects;
+  ASSIGN_OR_RETURN(const auto platforms, exporter::PlatformsOf(solved));
+  for (const exporter::ResultPlatform& platform : platforms) {
+    ASSIGN_OR_RETURN(std::optional<provenance::Capture> capture,
+                     record.CaptureOf(result, platform, platforms));
+    if (!capture.has_value()) {
+      continue;
+    }
+    const auto found = result.refs.find(platform.id);
+    subjects[platform.id] = std::make_shared<Subject>(
+        Subject{.capture = *std::move(capture),
+                .options = options,
+                .ref = found != result.refs.end() ? found->second : result.ref.value_or(nullptr),
+                .invocation_id = invocation_id,
+                .started = started,
+                .compatibility_version = static_cast<int>(request.compatibility_version)});
+  }
+  return subjects;
+}
+
 }  // namespace
 
 Status AddProvenance(const ProvenanceSettings& settings, const BuildRequest& request,
@@ -67,31 +93,37 @@ Status AddProvenance(const ProvenanceSettings& settings, const BuildRequest& req
   if (!options.has_value()) {
     return absl::OkStatus();
   }
-  const std::string invocation_id = RandomId();
-  ASSIGN_OR_RETURN(const auto platforms, exporter::PlatformsOf(*solved));
-  for (const exporter::ResultPlatform& platform : platforms) {
-    ASSIGN_OR_RETURN(std::optional<provenance::Capture> capture,
-                     record.CaptureOf(result, platform, platforms));
-    if (!capture.has_value()) {
-      continue;
-    }
-    const auto found = result.refs.find(platform.id);
-    auto subject = std::make_shared<Subject>(
-        Subject{.capture = *std::move(capture),
-                .options = *options,
-                .ref = found != result.refs.end() ? found->second : result.ref.value_or(nullptr),
-                .invocation_id = invocation_id,
-                .started = started,
-                .compatibility_version = static_cast<int>(request.compatibility_version)});
+  ASSIGN_OR_RETURN(const auto subjects,
+                   MakeSubjects(request, record, result, started, *options, *solved));
+  for (const auto& [platform, subject] : subjects) {
     // Settings that cannot be met fail the build before anything is written.
     RETURN_IF_ERROR(Write(settings, *subject).status());
-    solved->attestations[platform.id].push_back(
+    solved->attestations[platform].push_back(
         {.predicate_type = provenance::PredicateType(options->version),
-         .predicate = [&settings, subject] { return Write(settings, *subject); },
+         .predicate = [&settings, subject = subject] { return Write(settings, *subject); },
          .file_name = options->file_name,
          .inline_only = options->inline_only});
   }
   return absl::OkStatus();
+}
+
+StatusOr<std::map<std::string, std::string>> HistoryProvenance(
+    const ProvenanceSettings& settings, const BuildRequest& request, const RequestRecord& record,
+    const solver::FrontendResult& result, absl::Time started,
+    const exporter::SolvedResult& solved) {
+  provenance::Options options;
+  ASSIGN_OR_RETURN(const std::optional<provenance::Options> requested,
+                   provenance::RequestedProvenance(request.frontend_attributes));
+  if (requested.has_value()) {
+    options.builder_id = requested->builder_id;
+  }
+  ASSIGN_OR_RETURN(const auto subjects,
+                   MakeSubjects(request, record, result, started, options, solved));
+  std::map<std::string, std::string> predicates;
+  for (const auto& [platform, subject] : subjects) {
+    ASSIGN_OR_RETURN(predicates[result.refs.empty() ? "" : platform], Write(settings, *subject));
+  }
+  return predicates;
 }
 
 }  // namespace cairn::control

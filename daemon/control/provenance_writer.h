@@ -1,6 +1,7 @@
 // Adds the provenance that a build asks for to its result.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/time/time.h"
@@ -26,5 +27,11 @@ struct ProvenanceSettings {
 Status AddProvenance(const ProvenanceSettings& settings, const BuildRequest& request,
                      const RequestRecord& record, const solver::FrontendResult& result,
                      absl::Time started, exporter::SolvedResult* solved);
+
+// What the history tells of `result`: a predicate in full for each platform that was made of
+// something, by its id, "" for the only one of a result without platforms.
+StatusOr<std::map<std::string, std::string>> HistoryProvenance(
+    const ProvenanceSettings& settings, const BuildRequest& request, const RequestRecord& record,
+    const solver::FrontendResult& result, absl::Time started, const exporter::SolvedResult& solved);
 
 }  // namespace cairn::control

@@ -42,6 +42,29 @@ api::BuildHistoryEvent DeletedEvent(const std::string& ref) {
   return event;
 }
 
+// Descriptors of the blobs that are kept with `record` (not of images, which are elsewhere).
+std::vector<const api::Descriptor*> OwnDescriptors(const api::BuildHistoryRecord& record) {
+  std::vector<const api::Descriptor*> out;
+  if (record.has_logs()) {
+    out.push_back(&record.logs());
+  }
+  if (record.has_trace()) {
+    out.push_back(&record.trace());
+  }
+  if (record.has_externalerror()) {
+    out.push_back(&record.externalerror());
+  }
+  for (const api::Descriptor& attestation : record.result().attestations()) {
+    out.push_back(&attestation);
+  }
+  for (const auto& result : record.results()) {
+    for (const api::Descriptor& attestation : result.second.attestations()) {
+      out.push_back(&attestation);
+    }
+  }
+  return out;
+}
+
 bool NewerFirst(const api::BuildHistoryEvent& a, const api::BuildHistoryEvent& b) {
   return ToTime(a.record().createdat()) > ToTime(b.record().createdat());
 }
@@ -66,14 +89,22 @@ void History::Start(const Record& record) {
   Publish(MakeEvent(api::STARTED, record));
 }
 
-Status History::Complete(Record record, const std::string& log) {
+api::Descriptor History::Describe(const std::string& media_type, string_view blob) {
+  api::Descriptor descriptor;
+  descriptor.set_media_type(media_type);
+  descriptor.set_digest(Digest::Of(blob).ToString());
+  descriptor.set_size(static_cast<int64_t>(blob.size()));
+  return descriptor;
+}
+
+Status History::Complete(Record record, const std::string& log,
+                         const std::vector<std::string>& blobs) {
   if (!log.empty()) {
-    const Digest digest = Digest::Of(log);
-    api::Descriptor* descriptor = record.mutable_logs();
-    descriptor->set_media_type(kLogMediaType);
-    descriptor->set_digest(digest.ToString());
-    descriptor->set_size(static_cast<int64_t>(log.size()));
-    RETURN_IF_ERROR(database_.Put(kTable, BlobPrefix(digest) + record.ref(), log));
+    *record.mutable_logs() = Describe(kLogMediaType, log);
+    RETURN_IF_ERROR(database_.Put(kTable, BlobPrefix(Digest::Of(log)) + record.ref(), log));
+  }
+  for (const std::string& each : blobs) {
+    RETURN_IF_ERROR(database_.Put(kTable, BlobPrefix(Digest::Of(each)) + record.ref(), each));
   }
   RETURN_IF_ERROR(StoreRecord(record));
   {
@@ -228,8 +259,8 @@ Status History::StoreRecord(const Record& record) {
 Status History::DeleteRecord(const Record& record) {
   blob::WriteBatch batch;
   batch.Delete(kTable, RecordKey(record.ref()));
-  if (record.has_logs()) {
-    ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(record.logs().digest()));
+  for (const api::Descriptor* descriptor : OwnDescriptors(record)) {
+    ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(descriptor->digest()));
     batch.Delete(kTable, BlobPrefix(digest) + record.ref());
   }
   RETURN_IF_ERROR(database_.Commit(batch, /*sync=*/false));

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "cache/blob/database.h"
@@ -45,8 +46,13 @@ class History {
   void Start(const Record& record);
 
   // It has ended. `log` is its progress as replays need it: each StatusResponse behind its size
-  // (uint32, little-endian). The log's descriptor is added to the record.
-  Status Complete(Record record, const std::string& log);
+  // (uint32, little-endian). The log's descriptor is added to the record. `blobs` are what the
+  // record's other descriptors name (trace, error, attestations), as of Describe.
+  Status Complete(Record record, const std::string& log,
+                  const std::vector<std::string>& blobs = {});
+
+  // The descriptor of a blob that is given to Complete.
+  static moby::buildkit::v1::Descriptor Describe(const std::string& media_type, string_view blob);
 
   // Gives the events that `request` asks for to `send`: running builds, finished ones, then what
   // happens from now on. Returns OK when the snapshot is complete and `request` wants no more

@@ -74,6 +74,30 @@ TEST_F(HistoryTest, RunningBuildsComeBeforeFinishedOnes) {
   EXPECT_THAT(Events(newest), ElementsAre("S:c"));
 }
 
+// The error in full, the trace and attestations go with their record, as the log does.
+TEST_F(HistoryTest, WhatARecordNamesIsReadUntilItIsDeleted) {
+  api::BuildHistoryRecord record = Record("a");
+  history_.Start(record);
+  *record.mutable_trace() = History::Describe("type", "trace");
+  *record.mutable_externalerror() = History::Describe("type", "error");
+  *record.mutable_result()->add_attestations() = History::Describe("type", "attestation");
+  *(*record.mutable_results())["linux/amd64"].add_attestations() =
+      History::Describe("type", "another");
+  ASSERT_OK(history_.Complete(record, "", {"trace", "error", "attestation", "another"}));
+  for (const char* blob : {"trace", "error", "attestation", "another"}) {
+    EXPECT_THAT(history_.ReadBlob(Digest::Of(blob)),
+                IsOkAndHolds(::testing::Optional(std::string(blob))));
+  }
+
+  api::UpdateBuildHistoryRequest gone;
+  gone.set_ref("a");
+  gone.set_delete_(true);
+  ASSERT_OK(history_.Update(gone));
+  for (const char* blob : {"trace", "error", "attestation", "another"}) {
+    EXPECT_THAT(history_.ReadBlob(Digest::Of(blob)), IsOkAndHolds(std::nullopt));
+  }
+}
+
 TEST_F(HistoryTest, LogsAreReplayedAsTheyWere) {
   api::StatusResponse response;
   response.add_vertexes()->set_name("v");
