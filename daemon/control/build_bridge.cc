@@ -67,7 +67,18 @@ std::optional<pb::Platform> WirePlatform(const std::optional<Platform>& platform
 
 }  // namespace
 
-BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job,
+std::string TakeBuiltinFrontend(const std::string& frontend,
+                                std::map<std::string, std::string>* options) {
+  const auto source = options->find("source");
+  if (frontend != kGatewayFrontend || source == options->end() ||
+      source->second != kDockerfileFrontend || options->count("context:dockerfile.v0") > 0) {
+    return frontend;
+  }
+  options->erase(source);
+  return kDockerfileFrontend;
+}
+
+BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job, PolicyGate& gate,
                          RequestRecord& record, std::map<std::string, pb::Definition> inputs,
                          std::string session_id)
     : environment_(environment),
@@ -106,20 +117,17 @@ StatusOr<solver::FrontendResult> BuildBridge::RunFrontend(const solver::SolveReq
                                                           const CancelToken& cancel) {
   const auto& options = request.request.options;
   const auto source = options.find("source");
-  std::string name = request.frontend;
-  if (name == kGatewayFrontend && source != options.end() &&
-      source->second == kDockerfileFrontend && options.count("context:dockerfile.v0") == 0) {
-    name = kDockerfileFrontend;
-  }
+  std::map<std::string, std::string> recorded = options;
+  const std::string name = TakeBuiltinFrontend(request.frontend, &recorded);
   const auto found = environment_.frontends.find(name);
   if (found == environment_.frontends.end()) {
     return absl::InvalidArgumentError(absl::StrCat("invalid frontend: ", name));
   }
-  RequestRecord& record = record_.AddFrontend(name, options);
-  BuildBridge bridge(environment_, job_, record, request.request.inputs, session_id_);
+  RequestRecord& record = record_.AddFrontend(name, recorded, request.request.inputs);
+  BuildBridge bridge(environment_, job_, gate_, record, request.request.inputs, session_id_);
   auto result = found->second->Solve(bridge, request.request, cancel);
   if (result.ok()) {
-    record.AddResult(*result);
+    record.AddOutcome(*result);
     return result;
   }
   if (absl::IsCancelled(result.status())) {

@@ -18,6 +18,12 @@ namespace cairn::control {
 // Frontends by name ("dockerfile.v0").
 using Frontends = std::map<std::string, std::unique_ptr<solver::Frontend>>;
 
+// The frontend that a request for `frontend` is for. The gateway asked for a source that is the
+// name of a built-in frontend means that one; then the source, which is no image, is taken out of
+// `options`.
+std::string TakeBuiltinFrontend(const std::string& frontend,
+                                std::map<std::string, std::string>* options);
+
 // What bridges of all builds share. All of it outlives them.
 struct BridgeEnvironment {
   const Frontends& frontends;

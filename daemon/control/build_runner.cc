@@ -57,7 +57,8 @@ class BuildRunner::Build {
         request_(request),
         started_(started),
         job_(job),
-        bridge_(environment_.bridge, job, gate, record_, request.frontend_inputs,
+        record_(MakeRecord(runner.producers_, request)),
+        bridge_(environment_.bridge, job, gate, *record_, request.frontend_inputs,
                 request.session_id) {}
 
   Status Run() {
@@ -95,6 +96,13 @@ class BuildRunner::Build {
   const std::map<std::string, std::string>& provenance() const { return provenance_; }
 
  private:
+  static std::unique_ptr<RequestRecord> MakeRecord(InputProducers& producers,
+                                                   const BuildRequest& request) {
+    std::map<std::string, std::string> options = request.frontend_attributes;
+    const std::string frontend = TakeBuiltinFrontend(request.frontend, &options);
+    return std::make_unique<RequestRecord>(producers, frontend, options, request.frontend_inputs);
+  }
+
   Status ResolveExports(const std::vector<TypedAttributes>& requests) {
     for (const TypedAttributes& request : requests) {
       const auto found = environment_.exporters.find(request.type);
@@ -145,7 +153,7 @@ class BuildRunner::Build {
     ASSIGN_OR_RETURN(solved->attestations, ReadAttestations(bridge_, result, job_.cancel()));
     if (environment_.provenance != nullptr) {
       RETURN_IF_ERROR(
-          AddProvenance(*environment_.provenance, request_, record_, result, started_, solved));
+          AddProvenance(*environment_.provenance, request_, *record_, result, started_, solved));
     }
     return absl::OkStatus();
   }
@@ -157,7 +165,7 @@ class BuildRunner::Build {
       return;
     }
     auto made =
-        HistoryProvenance(*environment_.provenance, request_, record_, result, started_, solved);
+        HistoryProvenance(*environment_.provenance, request_, *record_, result, started_, solved);
     if (made.ok()) {
       provenance_ = *std::move(made);
     } else {
@@ -296,7 +304,7 @@ class BuildRunner::Build {
   const BuildRequest& request_;
   const absl::Time started_;
   solver::Job& job_;
-  RequestRecord record_;
+  const std::unique_ptr<RequestRecord> record_;
   BuildBridge bridge_;
   std::vector<std::unique_ptr<exporter::Export>> exports_;
   std::vector<std::string> warnings_;          // about the result

@@ -87,6 +87,7 @@ class BuildRunner {
   class Registration;
 
   const BuildEnvironment environment_;
+  InputProducers producers_;
   Mutex mu_;
   CondVar changed_;
   std::map<std::string, std::shared_ptr<GatewayBuild>> gateways_ ABSL_GUARDED_BY(mu_);

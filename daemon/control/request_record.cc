@@ -7,6 +7,9 @@
 namespace cairn::control {
 namespace {
 
+// A chain of requests in which each has its predecessor as two inputs would be told without end.
+constexpr size_t kMaxRequestSize = 1000;
+
 void AddRefs(const solver::FrontendResult& result, std::vector<solver::RefPtr>* out) {
   const auto add = [out](const solver::RefPtr& ref) {
     if (ref != nullptr) {
@@ -63,13 +66,58 @@ std::vector<provenance::ImageMaterial> ForPlatform(
   return out;
 }
 
+std::shared_ptr<const provenance::Request> MakeRequest(
+    const InputProducers& producers, const std::string& frontend,
+    const std::map<std::string, std::string>& options,
+    const std::map<std::string, pb::Definition>& inputs) {
+  auto request = std::make_shared<provenance::Request>();
+  request->frontend = frontend;
+  request->arguments = provenance::FilterArguments(options);
+  request->inputs = producers.FindAll(inputs);
+  for (const auto& input : request->inputs) {
+    request->size += input.second->size;
+  }
+  if (request->size > kMaxRequestSize) {
+    request->inputs.clear();
+    request->size = 1;
+  }
+  return request;
+}
+
 }  // namespace
 
-RequestRecord& RequestRecord::AddFrontend(const std::string& name,
-                                          const std::map<std::string, std::string>& options) {
+RequestRecord::RequestRecord(InputProducers& producers, const std::string& frontend,
+                             const std::map<std::string, std::string>& options,
+                             const std::map<std::string, pb::Definition>& inputs)
+    : producers_(producers),
+      request_(std::make_shared<provenance::Request>()),
+      root_(MakeRequest(producers, frontend, options, inputs)) {}
+
+RequestRecord::~RequestRecord() {
   MutexLock lock(mu_);
-  children_.push_back(std::unique_ptr<RequestRecord>(new RequestRecord(Request{name, options})));
+  for (const uint64_t id : outcomes_) {
+    producers_.Remove(id);
+  }
+}
+
+RequestRecord& RequestRecord::AddFrontend(const std::string& name,
+                                          const std::map<std::string, std::string>& options,
+                                          const std::map<std::string, pb::Definition>& inputs) {
+  Request request = MakeRequest(producers_, name, options, inputs);
+  MutexLock lock(mu_);
+  children_.push_back(
+      std::unique_ptr<RequestRecord>(new RequestRecord(producers_, std::move(request))));
   return *children_.back();
+}
+
+void RequestRecord::AddOutcome(const solver::FrontendResult& result) {
+  AddResult(result);
+  std::vector<solver::RefPtr> refs;
+  AddRefs(result, &refs);
+  MutexLock lock(mu_);
+  for (const solver::RefPtr& ref : refs) {
+    outcomes_.push_back(producers_.Add(ref->definition(), request_));
+  }
 }
 
 void RequestRecord::AddResult(const solver::FrontendResult& result) {
@@ -91,8 +139,10 @@ StatusOr<std::optional<provenance::Capture>> RequestRecord::CaptureOf(
     return std::optional<provenance::Capture>();
   }
   ASSIGN_OR_RETURN(provenance::Capture capture, CaptureRef(*ref));
-  capture.frontend = maker->request_.frontend;
-  capture.arguments = provenance::FilterArguments(maker->request_.options);
+  capture.request = *maker->request_;
+  if (root_ != nullptr && *root_ != provenance::Request() && *root_ != capture.request) {
+    capture.root = root_;
+  }
   // What was read on the way (the Dockerfile, say) is a material as well; other platforms are not.
   std::vector<solver::RefPtr> of_result;
   AddRefs(result, &of_result);

@@ -191,6 +191,14 @@ void Capture::Merge(const Capture& other) {
   incomplete_materials = incomplete_materials || other.incomplete_materials;
 }
 
+bool Request::operator==(const Request& other) const {
+  return frontend == other.frontend && arguments == other.arguments &&
+         std::equal(inputs.begin(), inputs.end(), other.inputs.begin(), other.inputs.end(),
+                    [](const auto& a, const auto& b) {
+                      return a.first == b.first && (a.second == b.second || *a.second == *b.second);
+                    });
+}
+
 void Capture::Normalize() {
   std::set<std::string> tagged;
   std::vector<ImageMaterial> kept;

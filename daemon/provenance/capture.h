@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,10 +43,24 @@ struct Grant {
   bool optional = false;  // for every step that has it
 };
 
-struct Capture {
-  // The request: without a frontend the client sent the graph itself.
+// A request for a result: without a frontend the client sent the graph itself.
+struct Request {
   std::string frontend;
   std::map<std::string, std::string> arguments;
+  // The requests that made the inputs it was given, of those that are known.
+  std::map<std::string, std::shared_ptr<const Request>> inputs;
+  // This one and all within it, each as often as it is told.
+  size_t size = 1;
+
+  // By value, inputs too; the size follows from them.
+  bool operator==(const Request& other) const;
+};
+
+struct Capture {
+  Request request;
+  // What the client asked the daemon for, when a frontend or client made other requests of that;
+  // null when it is the request above.
+  std::shared_ptr<const Request> root;
 
   std::vector<ImageMaterial> images;
   std::vector<GitMaterial> git;
@@ -63,7 +78,7 @@ struct Capture {
   void AddLocal(const std::string& name);
   void AddSecret(const Grant& grant);
   void AddSsh(Grant grant);
-  // Adds all of `other` but its request's frontend and arguments.
+  // Adds all of `other` but its request and root.
   void Merge(const Capture& other);
 
   // Drops images known by digest that are there by tag as well, and sorts everything.

@@ -153,11 +153,39 @@ void SetUnlessEmpty(Json& out, const char* key, Json value) {
   }
 }
 
-Json RequestJson(const PredicateInput& input, const Arguments& arguments) {
+Json ConfigSourceJson(const ConfigSource& source, const char* path_key) {
+  Json out = Json::object();
+  SetUnlessEmpty(out, "uri", source.uri.empty() ? Json() : Json(source.uri));
+  SetUnlessEmpty(out, "digest", source.digest);
+  SetUnlessEmpty(out, path_key, source.path.empty() ? Json() : Json(source.path));
+  return out;
+}
+
+// A request other than the one that is told about; `told_less` becomes true when something is left
+// out of it.
+Json OtherRequestJson(const Request& other, const PredicateInput& input, bool* told_less) {
+  Arguments arguments = other.arguments;
+  const ConfigSource source = TakeConfigSource(input.capture, arguments);
+  TakeRepository(arguments);
+  if (!input.options.max && RemovePrivate(arguments)) {
+    *told_less = true;
+  }
+  Json request = Json::object();
+  SetUnlessEmpty(request, "frontend", other.frontend.empty() ? Json() : Json(other.frontend));
+  SetUnlessEmpty(request, "args", Json(arguments));
+  Json inputs = Json::object();
+  for (const auto& [name, producer] : other.inputs) {
+    inputs[name] = OtherRequestJson(*producer, input, told_less);
+  }
+  SetUnlessEmpty(request, "inputs", std::move(inputs));
+  return {{"configSource", ConfigSourceJson(source, "path")}, {"request", std::move(request)}};
+}
+
+Json RequestJson(const PredicateInput& input, const Arguments& arguments, bool* told_less) {
   const Capture& capture = input.capture;
   Json request = Json::object();
-  if (!capture.frontend.empty()) {
-    request["frontend"] = capture.frontend;
+  if (!capture.request.frontend.empty()) {
+    request["frontend"] = capture.request.frontend;
   }
   SetUnlessEmpty(request, "args", Json(arguments));
   if (input.options.max) {
@@ -169,6 +197,14 @@ Json RequestJson(const PredicateInput& input, const Arguments& arguments) {
     locals.push_back({{"name", name}});
   }
   SetUnlessEmpty(request, "locals", std::move(locals));
+  Json inputs = Json::object();
+  for (const auto& [name, producer] : capture.request.inputs) {
+    inputs[name] = OtherRequestJson(*producer, input, told_less);
+  }
+  SetUnlessEmpty(request, "inputs", std::move(inputs));
+  if (capture.root != nullptr) {
+    request["root"] = OtherRequestJson(*capture.root, input, told_less);
+  }
   if (input.compatibility_version != 0) {
     request["compatibilityVersion"] = input.compatibility_version;
   }
@@ -258,13 +294,13 @@ struct Parts {
 StatusOr<Parts> Collect(const PredicateInput& input) {
   const Capture& capture = input.capture;
   Parts parts;
-  Arguments arguments = capture.arguments;
+  Arguments arguments = capture.request.arguments;
   parts.materials = Materials(capture);
   parts.config_source = TakeConfigSource(capture, arguments);
   SetUnlessEmpty(parts.metadata, "vcs", TakeRepository(arguments));
-  const bool told_less = !input.options.max && RemovePrivate(arguments);
-  parts.request = RequestJson(input, arguments);
-  parts.request_complete = !capture.frontend.empty() && !told_less;
+  bool told_less = !input.options.max && RemovePrivate(arguments);
+  parts.request = RequestJson(input, arguments, &told_less);
+  parts.request_complete = !capture.request.frontend.empty() && !told_less;
   parts.materials_complete = !capture.incomplete_materials && capture.locals.empty();
   parts.hermetic = parts.materials_complete && !capture.network_access;
   if (input.options.max && input.definition != nullptr) {
@@ -301,18 +337,10 @@ Status CheckComplete(const PredicateInput& input, const Parts& parts) {
   return absl::FailedPreconditionError(message);
 }
 
-Json ConfigSourceJson(const ConfigSource& source, const char* path_key) {
-  Json out = Json::object();
-  SetUnlessEmpty(out, "uri", source.uri.empty() ? Json() : Json(source.uri));
-  SetUnlessEmpty(out, "digest", source.digest);
-  SetUnlessEmpty(out, path_key, source.path.empty() ? Json() : Json(source.path));
-  return out;
-}
-
 std::string HostPlatform() { return Platform::Host().Normalized().ToString(); }
 
 bool TellsDockerfileVersion(const PredicateInput& input) {
-  return input.capture.frontend == kDockerfileFrontend && !input.dockerfile_version.empty();
+  return input.capture.request.frontend == kDockerfileFrontend && !input.dockerfile_version.empty();
 }
 
 Json MakeV1(const PredicateInput& input, Parts parts) {

@@ -13,12 +13,12 @@ using Json = nlohmann::json;
 
 Capture SomeCapture() {
   Capture capture;
-  capture.frontend = "dockerfile.v0";
-  capture.arguments = {{"build-arg:FOO", "bar"},
-                       {"filename", "Dockerfile"},
-                       {"target", "release"},
-                       {"vcs:revision", "123"},
-                       {"vcs:source", "https://me:secret@example.com/r.git"}};
+  capture.request.frontend = "dockerfile.v0";
+  capture.request.arguments = {{"build-arg:FOO", "bar"},
+                               {"filename", "Dockerfile"},
+                               {"target", "release"},
+                               {"vcs:revision", "123"},
+                               {"vcs:source", "https://me:secret@example.com/r.git"}};
   capture.images.push_back({.reference = "docker.io/library/busybox:latest",
                             .platform = Platform{.os = "linux", .architecture = "amd64"},
                             .digest = Digest::Of("image")});
@@ -148,6 +148,27 @@ TEST_F(PredicateTest, TheFirstVersionHasItsOwnWords) {
 TEST_F(PredicateTest, TheOperatorsEnvironmentMustBeAnObject) {
   EXPECT_THAT(MakePredicate({.capture = capture_, .options = {}, .custom_environment = "[1]"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no JSON object")));
+}
+
+// Two builds of which one gives its result to the other: the second told nothing of the first.
+TEST_F(PredicateTest, TellsWhatMadeInputsAndWhatTheClientAskedFor) {
+  Request inner{.frontend = "dockerfile.v0", .arguments = {{"target", "seed"}}};
+  Request input{.frontend = "dockerfile.v0",
+                .arguments = {{"target", "base"}, {"build-arg:TEXT", "x"}}};
+  input.inputs["inner"] = std::make_shared<Request>(inner);
+  capture_.request.inputs["base"] = std::make_shared<Request>(input);
+  capture_.root = std::make_shared<Request>(Request{.arguments = {{"asked", "for"}}});
+
+  const Json all = Make({.max = true})["buildDefinition"]["externalParameters"]["request"];
+  const Json base = all["inputs"]["base"]["request"];
+  EXPECT_EQ(base["frontend"], "dockerfile.v0");
+  EXPECT_EQ(base["args"]["build-arg:TEXT"], "x");
+  EXPECT_EQ(base["inputs"]["inner"]["request"]["args"]["target"], "seed");
+  EXPECT_EQ(all["root"]["request"]["args"]["asked"], "for");
+  EXPECT_FALSE(all["root"]["request"].contains("frontend"));
+
+  const Json less = Make({.max = false})["buildDefinition"]["externalParameters"]["request"];
+  EXPECT_FALSE(less["inputs"]["base"]["request"]["args"].contains("build-arg:TEXT"));
 }
 
 }  // namespace
