@@ -133,7 +133,8 @@ StatusOr<std::map<std::string, Attestations>> ReadAttestations(solver::Bridge& b
       RETURN_IF_ERROR_IN(ReadOne(bridge, attestation, cancel, &read),
                          absl::StrCat("read the attestation ", attestation.path));
       for (exporter::SolvedAttestation& solved : read) {
-        (IsCoreScan(attestation, solved) ? core : others).push_back(std::move(solved));
+        solved.core_scan = IsCoreScan(attestation, solved);
+        (solved.core_scan ? core : others).push_back(std::move(solved));
       }
     }
     core.insert(core.end(), std::make_move_iterator(others.begin()),

@@ -10,6 +10,7 @@
 #include "daemon/control/errors.h"
 #include "daemon/control/platform_check.h"
 #include "daemon/control/run_all.h"
+#include "daemon/control/sbom_writer.h"
 #include "daemon/session/session_exporter.h"
 
 namespace cairn::control {
@@ -69,7 +70,8 @@ class BuildRunner::Build {
     }
     // Gateway builds hold their refs until everything is exported.
     std::optional<Registration> registration;
-    ASSIGN_OR_RETURN(const solver::FrontendResult result, MakeResult(registration));
+    ASSIGN_OR_RETURN(solver::FrontendResult result, MakeResult(registration));
+    RETURN_IF_ERROR(AddSbom(bridge_, request_, &result, job_.cancel()));
     exporter::SolvedResult solved;
     RETURN_IF_ERROR(Solve(result, &solved));
     RETURN_IF_ERROR(AddSessionExports(result, registration));

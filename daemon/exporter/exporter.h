@@ -31,6 +31,8 @@ struct SolvedAttestation {
   std::string file_name;  // "provenance.json", for exporters of files
   // Only for images, and only when they are to carry attestations (attestation-inline).
   bool inline_only = false;
+  // A scan of the export itself: it is told which layers the files are in.
+  bool core_scan = false;
 };
 
 // A frontend's result with every ref solved. A nullopt chain is scratch.

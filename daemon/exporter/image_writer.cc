@@ -13,6 +13,7 @@
 #include "cache/registry/reference.h"
 #include "daemon/exporter/image_config.h"
 #include "daemon/exporter/progress_line.h"
+#include "daemon/exporter/sbom_layers.h"
 #include "daemon/exporter/statements.h"
 #include "runtime/base/sync.h"
 #include "runtime/base/thread_pool.h"
@@ -26,6 +27,7 @@ using registry::Descriptor;
 constexpr size_t kParallelLayers = 4;
 constexpr char kConfigKey[] = "containerimage.config";
 constexpr char kBaseConfigKey[] = "containerimage.base.config";
+constexpr char kSpdx[] = "https://spdx.dev/Document";
 constexpr char kRewritten[] = "buildkit/rewritten-timestamp";
 constexpr char kAttestationArtifact[] = "application/vnd.docker.attestation.manifest.v1+json";
 
@@ -68,6 +70,7 @@ struct ImageWriter::Writing {
   ExportContext& context;
   WrittenImage image{.target = {.digest = Digest::Of("")}};
   std::set<Digest> listed;
+  std::map<std::string, std::vector<Digest>> stored_layers;  // by platform id
 
   blob::BlobStore& blobs() { return parts.chains.trees().blobs(); }
 
@@ -225,6 +228,7 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& p
     }
     manifest.layers.push_back(descriptor);
     AddBlob(descriptor, layer.blob.origin);
+    stored_layers[platform.id].push_back(descriptor.digest);
   }
   ASSIGN_OR_RETURN(const std::string config, MakeImageConfig(request));
   ASSIGN_OR_RETURN(manifest.config, PutBlob(config, options.oci_types ? media_type::kOciConfig
@@ -267,7 +271,16 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteAttestations(
   std::vector<Digest> diff_ids;
   const std::vector<StatementSubject> subjects =
       ImageSubjects(options.names, platform.platform, target.digest);
-  for (const SolvedAttestation& attestation : attestations) {
+  for (SolvedAttestation attestation : attestations) {
+    if (attestation.core_scan && attestation.predicate_type == kSpdx &&
+        platform.chain.has_value()) {
+      attestation.predicate = [this, &platform,
+                               scan = attestation.predicate]() -> StatusOr<std::string> {
+        ASSIGN_OR_RETURN(const std::string document, scan());
+        return AddLayerComments(parts.chains.trees(), platform.chain->layers,
+                                stored_layers[platform.id], document);
+      };
+    }
     ASSIGN_OR_RETURN(const std::string statement, MakeStatement(attestation, subjects));
     ASSIGN_OR_RETURN(Descriptor layer, PutBlob(statement, media_type::kInToto));
     diff_ids.push_back(layer.digest);

@@ -226,8 +226,31 @@ StatusOr<bool> ParseMultiPlatform(const Attributes& attributes, size_t platforms
   return parsed;
 }
 
+Status CheckRemovedOptions(const Attributes& attributes) {
+  if (!Get(attributes, "override-copy-image").empty()) {
+    return Error("support for \"override-copy-image\" was removed in BuildKit 0.11");
+  }
+  if (ParseBool(Get(attributes, "build-arg:BUILDKIT_DISABLE_FILEOP")).value_or(false)) {
+    return Error("support for \"BUILDKIT_DISABLE_FILEOP\" build-arg was removed in BuildKit 0.11");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::map<std::string, std::string> WithPrefixRemoved(
+    const std::map<std::string, std::string>& attributes, const std::string& prefix) {
+  std::map<std::string, std::string> found;
+  for (const auto& [key, value] : attributes) {
+    if (absl::StartsWith(key, prefix)) {
+      found[key.substr(prefix.size())] = value;
+    }
+  }
+  return found;
+}
+
 // "attest:sbom", in any case, is a record "generator=image,key=value,..".
-StatusOr<std::optional<SbomOptions>> ParseSbom(const Attributes& attributes) {
+StatusOr<std::optional<SbomOptions>> SbomOptions::Parse(const Attributes& attributes) {
   std::optional<std::string> record;
   for (const auto& [key, value] : attributes) {
     const std::string lower = absl::AsciiStrToLower(key);
@@ -262,29 +285,6 @@ StatusOr<std::optional<SbomOptions>> ParseSbom(const Attributes& attributes) {
   return sbom;
 }
 
-Status CheckRemovedOptions(const Attributes& attributes) {
-  if (!Get(attributes, "override-copy-image").empty()) {
-    return Error("support for \"override-copy-image\" was removed in BuildKit 0.11");
-  }
-  if (ParseBool(Get(attributes, "build-arg:BUILDKIT_DISABLE_FILEOP")).value_or(false)) {
-    return Error("support for \"BUILDKIT_DISABLE_FILEOP\" build-arg was removed in BuildKit 0.11");
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
-std::map<std::string, std::string> WithPrefixRemoved(
-    const std::map<std::string, std::string>& attributes, const std::string& prefix) {
-  std::map<std::string, std::string> found;
-  for (const auto& [key, value] : attributes) {
-    if (absl::StartsWith(key, prefix)) {
-      found[key.substr(prefix.size())] = value;
-    }
-  }
-  return found;
-}
-
 StatusOr<BuildOptions> BuildOptions::Parse(const Attributes& attributes) {
   RETURN_IF_ERROR(CheckRemovedOptions(attributes));
   BuildOptions options;
@@ -308,7 +308,7 @@ StatusOr<BuildOptions> BuildOptions::Parse(const Attributes& attributes) {
   ASSIGN_OR_RETURN(options.network, ParseNetwork(Get(attributes, "force-network-mode")));
   ASSIGN_OR_RETURN(options.multi_platform,
                    ParseMultiPlatform(attributes, options.target_platforms.size()));
-  ASSIGN_OR_RETURN(options.sbom, ParseSbom(attributes));
+  ASSIGN_OR_RETURN(options.sbom, SbomOptions::Parse(attributes));
   options.cgroup_parent = Get(attributes, "cgroup-parent");
   options.cache_mount_namespace = Get(attributes, "build-arg:BUILDKIT_CACHE_MOUNT_NS");
   options.hostname = Get(attributes, "build-arg:BUILDKIT_SANDBOX_HOSTNAME");

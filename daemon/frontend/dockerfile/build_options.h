@@ -20,6 +20,10 @@ namespace cairn::dockerfile {
 struct SbomOptions {
   std::string generator;  // image reference of the scanner
   std::map<std::string, std::string> parameters;
+
+  // What `attributes` ask for, if they do. Malformed values are errors.
+  static StatusOr<std::optional<SbomOptions>> Parse(
+      const std::map<std::string, std::string>& attributes);
 };
 
 struct BuildOptions {
