@@ -32,6 +32,9 @@ struct OriginalBlob {
 struct Layer {
   tree::TreeRef delta;
   std::optional<OriginalBlob> original;
+  // Known only by what it comes to: a cache elsewhere has it, or once had it. `delta` then names
+  // nothing that is stored. Only the solver sees such layers, and no record has them.
+  bool content_only = false;
   friend bool operator==(const Layer&, const Layer&) = default;
 };
 

@@ -134,6 +134,22 @@ std::optional<LayerBlob> LayerExporter::Find(const Layer& layer) {
   return std::nullopt;
 }
 
+Status LayerExporter::Remember(const Layer& layer, const LayerBlob& blob, Compression compression) {
+  const LayerOptions options{.compression = compression};
+  return database_.Put(blob::Table::kLayers, MemoryKey(layer.delta, options), EncodeMemory(blob));
+}
+
+StatusOr<absl::Time> LayerExporter::FirstExported(const Layer& layer, absl::Time now) {
+  const std::string key = absl::StrCat("created:", layer.delta.digest.raw());
+  ASSIGN_OR_RETURN(const std::optional<std::string> known, database_.Get(blob::Table::kMemo, key));
+  int64_t nanoseconds = 0;
+  if (known.has_value() && absl::SimpleAtoi(*known, &nanoseconds)) {
+    return absl::FromUnixNanos(nanoseconds);
+  }
+  RETURN_IF_ERROR(database_.Put(blob::Table::kMemo, key, absl::StrCat(absl::ToUnixNanos(now))));
+  return now;
+}
+
 StatusOr<LayerBlob> LayerExporter::Make(const tree::TreeRef& delta, const LayerOptions& options,
                                         const CancelToken& cancel) {
   const TarStreamOptions stream{.clamp_mtime = options.clamp_mtime};

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "cache/blob/database.h"
 #include "cache/layer/chain.h"
 #include "cache/layer/keyed_lock.h"
@@ -66,6 +67,14 @@ class LayerExporter {
   // The blob that `layer` came as, or was last made into (gzip before zstd before plain, at the
   // default level); nullopt when it is not stored. Makes nothing.
   std::optional<LayerBlob> Find(const Layer& layer);
+
+  // `blob`, which is stored, is what exporting `layer` in `compression` at the default level gives:
+  // the next such export makes nothing. For a layer that came from a cache elsewhere.
+  Status Remember(const Layer& layer, const LayerBlob& blob, Compression compression);
+
+  // When the layer was first exported, anywhere: `now` unless something is remembered. Stays the
+  // same from build to build, so that a rebuild has the digests of the build before.
+  StatusOr<absl::Time> FirstExported(const Layer& layer, absl::Time now);
 
  private:
   // What was made under `key`, if it is still stored.

@@ -14,7 +14,7 @@ CACHE = [
     "cache/blob", "cache/tree", "cache/layer", "cache/snapshot", "cache/steps", "cache/gc",
     "cache/registry",
 ]
-BELOW_DAEMON = RUNTIME + ["runtime/sandbox", "proto"] + CACHE
+BELOW_DAEMON = RUNTIME + ["runtime/sandbox", "proto"] + CACHE + ["cache/remote"]
 ALLOWED = {
     "proto": [],
     "runtime/base": [],
@@ -37,15 +37,19 @@ ALLOWED = {
     "daemon/frontend": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
     "daemon/exporter": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
                                        "daemon/provenance"],
+    "daemon/caches": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
+                                     "daemon/exporter"],
     "daemon/history": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
     "daemon/ops": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver", "daemon/source",
                                   "daemon/frontend", "daemon/exporter", "daemon/history"],
     "daemon/control": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
                                       "daemon/source", "daemon/frontend", "daemon/exporter",
-                                      "daemon/history", "daemon/ops", "daemon/provenance"],
+                                      "daemon/history", "daemon/ops", "daemon/provenance",
+                                      "daemon/caches"],
     "daemon/server": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
                                      "daemon/source", "daemon/frontend", "daemon/exporter",
-                                     "daemon/history", "daemon/ops", "daemon/control"],
+                                     "daemon/history", "daemon/ops", "daemon/control",
+                                     "daemon/caches"],
     "client": BASE + ["runtime/fs", "proto"],
 }
 
