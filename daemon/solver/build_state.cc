@@ -10,6 +10,9 @@
 namespace cairn::solver {
 namespace {
 
+// Steps that are brought in have others above them looked up anew, so one try may not be enough.
+constexpr int kMaxTries = 100;
+
 class LoadedRef final : public Ref {
  public:
   LoadedRef(std::shared_ptr<BuildState> build, StepEdge target, pb::Definition definition)
@@ -22,7 +25,7 @@ class LoadedRef final : public Ref {
         return *result_;
       }
     }
-    StatusOr<layer::Chain> result = build_->scheduler().Evaluate(build_, target_, cancel);
+    StatusOr<layer::Chain> result = EvaluateWhole(cancel);
     if (!absl::IsCancelled(result.status())) {
       MutexLock lock(mu_);
       result_ = result;
@@ -39,13 +42,41 @@ class LoadedRef final : public Ref {
     return true;
   }
 
+  bool Fetch() override {
+    if (!build_->scheduler().FetchImported(target_)) {
+      return false;
+    }
+    MutexLock lock(mu_);
+    result_.reset();
+    return true;
+  }
+
   const pb::Definition& definition() const override { return definition_; }
+
+  std::vector<ExportableStep> StepsToExport() override {
+    return build_->scheduler().StepsToExport(build_, target_);
+  }
 
   std::map<Digest, SolvedVertex> Solved() override {
     return build_->scheduler().Solved(build_, target_);
   }
 
  private:
+  // Outside of the solver no chain is content only: what a cache elsewhere has is brought in, what
+  // it lacks is made.
+  StatusOr<layer::Chain> EvaluateWhole(const CancelToken& cancel) {
+    StatusOr<layer::Chain> result = build_->scheduler().Evaluate(build_, target_, cancel);
+    for (int tries = 0; result.ok() && HasContentOnly(*result); ++tries) {
+      if (tries >= kMaxTries) {
+        return absl::InternalError("the result of a build is known by its content only");
+      }
+      // False when another ref of the build has just had the same steps brought in.
+      build_->scheduler().Repair(target_);
+      result = build_->scheduler().Evaluate(build_, target_, cancel);
+    }
+    return result;
+  }
+
   const std::shared_ptr<BuildState> build_;  // shared: a ref may outlive its build
   const StepEdge target_;
   const pb::Definition definition_;
@@ -63,6 +94,16 @@ BuildState::BuildState(JobOptions options, Scheduler& scheduler, gc::Ledger& led
       sessions_(options_.session_ids),
       progress_(std::make_shared<ProgressLog>(clock)),
       lease_(ledger.NewLease()) {}
+
+void BuildState::AddImports(std::shared_ptr<StepImports> imports) {
+  MutexLock lock(mu_);
+  imports_.push_back(std::move(imports));
+}
+
+std::vector<std::shared_ptr<StepImports>> BuildState::imports() const {
+  MutexLock lock(mu_);
+  return imports_;
+}
 
 StatusOr<RefPtr> BuildState::Load(const pb::Definition& definition) {
   if (options_.gate) {

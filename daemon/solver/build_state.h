@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/solver/solver.h"
+#include "runtime/base/sync.h"
 
 namespace cairn::solver {
 
@@ -23,6 +24,7 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   StatusOr<RefPtr> Load(const pb::Definition& definition) override;
   Status RunVertex(const Digest& digest, const std::string& name,
                    const std::function<Status(VertexReporter&)>& work) override;
+  void AddImports(std::shared_ptr<StepImports> imports) override;
   ProgressLog& progress() override { return *progress_; }
   session::SessionGroup& sessions() override { return sessions_; }
   const Entitlements& entitlements() const override { return options_.entitlements; }
@@ -30,6 +32,9 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   BuildMemory& memory() override { return memory_; }
   CancelToken cancel() const override { return cancel_.token(); }
   void Cancel(string_view reason) override { cancel_.Cancel(reason); }
+
+  // What AddImports added, in order.
+  std::vector<std::shared_ptr<StepImports>> imports() const;
 
   // Keeps `state` for all of `builds`; returns its id.
   static std::string Keep(const std::vector<std::shared_ptr<BuildState>>& builds,
@@ -55,6 +60,8 @@ class BuildState final : public Job, public std::enable_shared_from_this<BuildSt
   std::unique_ptr<gc::Lease> lease_;
   BuildMemory memory_;
   CancelSource cancel_;
+  mutable Mutex mu_;
+  std::vector<std::shared_ptr<StepImports>> imports_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::solver

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/solver/progress.h"
@@ -61,6 +62,8 @@ struct SolveRequest {
   FrontendRequest request;
   bool evaluate = false;
   SourcePolicies source_policies;  // for the definition
+  // Caches that steps are to be looked up in, too: type and attributes of each.
+  std::vector<std::pair<std::string, std::map<std::string, std::string>>> cache_imports;
 };
 
 struct ImageConfig {

@@ -26,6 +26,14 @@ std::vector<layer::Layer> LayersOnTop(const std::vector<OpOutput>& outputs,
 std::vector<Plan::StepId> FindLost(const std::vector<ProducedLayers>& produced,
                                    StepRunner& runner) {
   std::vector<Plan::StepId> lost;
+  for (const ProducedLayers& step : produced) {
+    if (step.content_only) {
+      lost.push_back(step.step);
+    }
+  }
+  if (!lost.empty()) {
+    return lost;
+  }
   absl::flat_hash_map<Digest, bool> whole;  // by delta
   for (const ProducedLayers& step : produced) {
     const bool all_whole =

@@ -335,6 +335,21 @@ void Plan::Failed(StepId id, Status status, const std::vector<StepId>& lost) {
   Dispatch();
 }
 
+void Plan::InputsChanged(StepId id) {
+  if (!ActionAnswered(id)) {
+    return;
+  }
+  Step& step = Get(id);
+  ReleaseKey(id);
+  ReleaseSlot(step);
+  step.state = State::kIdle;
+  const std::set<RequestId> requests = step.wanted_by;
+  for (const RequestId request : requests) {
+    Mark(request, id);
+  }
+  Dispatch();
+}
+
 void Plan::Lose(const std::vector<StepId>& lost) {
   std::vector<StepId> stale;
   for (const StepId id : lost) {

@@ -107,6 +107,9 @@ class Plan {
   // `lost`: steps below whose recorded bytes turned out to be gone (see Lose); then the step has
   // another try.
   void Failed(StepId step, Status status, const std::vector<StepId>& lost = {});
+  // Instead of any other answer: what the action was to work on is no longer what the inputs came
+  // to, as one of them was lost meanwhile. The step waits for them again.
+  void InputsChanged(StepId step);
 
   // Bytes of what these steps made are gone. Those of them that are done are idle again and will
   // run without a look-up; what was made of theirs is idle again, too, and may be looked up.

@@ -1,5 +1,6 @@
 // The half of Scheduler that deals with failures: those for want of bytes are looked into, and what
 // has lost them runs again.
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -15,6 +16,10 @@ void Scheduler::OnFailed(Step& step, Status status) {
       inputs.push_back(input.step);
     }
   }
+  Recover(step, std::move(status), inputs);
+}
+
+void Scheduler::Recover(Step& step, Status status, const std::vector<Plan::StepId>& inputs) {
   if (inputs.empty() || workers_ == nullptr) {
     Fail(step, std::move(status), {});
     return;
@@ -42,6 +47,19 @@ void Scheduler::Fail(Step& step, Status status, const std::vector<Plan::StepId>&
 
 std::vector<ProducedLayers> Scheduler::ProducedBelow(const std::vector<Plan::StepId>& tops) {
   std::vector<ProducedLayers> produced;
+  // Of what was never here only that is to be had which the tops consist of.
+  absl::flat_hash_set<Digest> wanted;
+  for (const Plan::StepId top : tops) {
+    const auto found = steps_.find(top);
+    for (const OpOutput& output :
+         found == steps_.end() ? std::vector<OpOutput>() : found->second->outputs) {
+      for (const layer::Layer& layer : output.chain.layers) {
+        if (layer.content_only) {
+          wanted.insert(layer.delta.digest);
+        }
+      }
+    }
+  }
   absl::flat_hash_set<Plan::StepId> seen;
   std::vector<Plan::StepId> to_visit = tops;
   while (!to_visit.empty()) {
@@ -53,15 +71,43 @@ std::vector<ProducedLayers> Scheduler::ProducedBelow(const std::vector<Plan::Ste
     }
     const Step& step = *found->second;
     if (step.done) {
-      produced.push_back({.step = id,
+      ProducedLayers made{.step = id,
                           .key = step.key ? std::optional(step.key->digest) : std::nullopt,
-                          .layers = LayersOnTop(step.outputs, step.input_chains)});
+                          .layers = LayersOnTop(step.outputs, step.input_chains)};
+      made.content_only =
+          std::any_of(made.layers.begin(), made.layers.end(), [&wanted](const layer::Layer& layer) {
+            return layer.content_only && wanted.contains(layer.delta.digest);
+          });
+      made.layers.erase(
+          std::remove_if(made.layers.begin(), made.layers.end(),
+                         [](const layer::Layer& layer) { return layer.content_only; }),
+          made.layers.end());
+      produced.push_back(std::move(made));
     }
     for (const StepEdge& input : step.inputs) {
       to_visit.push_back(input.step);
     }
   }
   return produced;
+}
+
+bool Scheduler::FetchImported(const StepEdge& target) {
+  bool found = false;
+  Call([&] {
+    std::vector<Plan::StepId> to_fetch;
+    for (const ProducedLayers& made : ProducedBelow({target.step})) {
+      const Step& step = StepOf(made.step);
+      const bool lacks =
+          std::any_of(step.outputs.begin(), step.outputs.end(),
+                      [](const OpOutput& output) { return HasContentOnly(output.chain); });
+      if (lacks && step.imported != nullptr && step.imported->fetchable()) {
+        to_fetch.push_back(made.step);
+      }
+    }
+    found = !to_fetch.empty();
+    plan_.Lose(to_fetch);
+  });
+  return found;
 }
 
 bool Scheduler::Repair(const StepEdge& target) {

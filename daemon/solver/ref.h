@@ -22,6 +22,8 @@ struct SolvedVertex {
   std::vector<layer::Chain> chains;  // by output
 };
 
+struct ExportableStep;
+
 class Ref {
  public:
   virtual ~Ref() = default;
@@ -35,12 +37,19 @@ class Ref {
   // would be of no use.
   virtual bool Repair() = 0;
 
+  // Has layers that a cache elsewhere has, of steps below this solved one, brought in when it is
+  // evaluated next, wanted or not. False when there are none.
+  virtual bool Fetch() { return false; }
+
   // The definition that made it, as sent.
   virtual const pb::Definition& definition() const = 0;
 
   // The vertices of its graph that have been solved so far, by digest; none for a ref that was not
   // made from a definition.
   virtual std::map<Digest, SolvedVertex> Solved() { return {}; }
+
+  // The steps of its graph that are done and that a cache elsewhere may be told of, inputs first.
+  virtual std::vector<ExportableStep> StepsToExport();
 };
 
 // A null RefPtr is scratch: an empty result, legal everywhere a Ref is.

@@ -60,6 +60,12 @@ class Scheduler {
   // steps whose bytes are gone forgotten, so that they run when it is evaluated again. False when
   // nothing is missing. Reads trees, on the caller's thread.
   bool Repair(const StepEdge& target);
+  // Has what caches elsewhere have of the done steps below `target` brought in when it is evaluated
+  // again. False when there is nothing to bring.
+  bool FetchImported(const StepEdge& target);
+  // The done steps that `target` is made of and that have a key, inputs first.
+  std::vector<ExportableStep> StepsToExport(const std::shared_ptr<BuildState>& build,
+                                            const StepEdge& target);
 
   // Lets go of all that `build` loaded. Waits until it is no longer in use, but for steps that are
   // still being killed.
@@ -91,6 +97,9 @@ class Scheduler {
   void CarryOut(const Plan::Action& action);
   std::shared_ptr<Attempt> NewAttempt(Step& step);
   Status GatherInputs(Step& step);
+  bool AreInputsDone(const Step& step) const;
+  // Whether what the inputs of a step came to is not what was gathered, as some of it was lost.
+  bool HaveInputsChanged(const Step& step) const;
   // What the done steps below `tops`, themselves included, put on top of their inputs.
   std::vector<ProducedLayers> ProducedBelow(const std::vector<Plan::StepId>& tops);
   void DoPrepare(Step& step);
@@ -101,18 +110,31 @@ class Scheduler {
   void OnPrepared(Step& step, StatusOr<Prepared> prepared);
   void OnDone(Step& step, std::vector<OpOutput> outputs, bool cached);
   bool RearrangesCachedInputs(const Step& step);
+  // The inputs that are content only and that the step, about to run or to be fetched, needs whole.
+  std::vector<Plan::StepId> InputsToBringIn(const Step& step) const;
   void OnFailed(Step& step, Status status);
+  // Has what `inputs` and all below them lack made again, and then `step` tried again; else it has
+  // failed with `status`.
+  void Recover(Step& step, Status status, const std::vector<Plan::StepId>& inputs);
   void Fail(Step& step, Status status, const std::vector<Plan::StepId>& lost);
   void OnFinished(Plan::RequestId id, const Status& status);
   void Remember(const llb::Vertex& vertex, absl::Duration duration);
+
+  // The done steps below `target`, inputs before what is made of them.
+  std::vector<const Step*> DoneBelow(const std::shared_ptr<BuildState>& build,
+                                     const StepEdge& target);
 
   // On workers:
   struct RunResult {
     Status status;
     std::vector<OpOutput> outputs;
     absl::Duration duration;
+    bool fetched = false;  // from a cache elsewhere
   };
   RunResult Run(Step& step, Attempt& attempt);
+  // Brings in what a cache elsewhere has of the step; false when it cannot be had.
+  bool FetchStep(Step& step, Attempt& attempt, RunResult& result);
+  void RecordRun(Step& step, const RunResult& result);
 
   const Options options_;
 

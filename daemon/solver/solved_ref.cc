@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "daemon/solver/step_import.h"
+
 namespace cairn::solver {
 namespace {
 
@@ -22,6 +24,8 @@ class SolvedRef final : public Ref {
 };
 
 }  // namespace
+
+std::vector<ExportableStep> Ref::StepsToExport() { return {}; }
 
 RefPtr MakeSolvedRef(layer::Chain chain) { return std::make_shared<SolvedRef>(std::move(chain)); }
 

@@ -105,6 +105,9 @@ class OwnedJob final : public Job {
                    const std::function<Status(VertexReporter&)>& work) override {
     return build_->RunVertex(digest, name, work);
   }
+  void AddImports(std::shared_ptr<StepImports> imports) override {
+    build_->AddImports(std::move(imports));
+  }
   ProgressLog& progress() override { return build_->progress(); }
   session::SessionGroup& sessions() override { return build_->sessions(); }
   const Entitlements& entitlements() const override { return build_->entitlements(); }

@@ -21,6 +21,7 @@
 #include "daemon/solver/op.h"
 #include "daemon/solver/progress.h"
 #include "daemon/solver/ref.h"
+#include "daemon/solver/step_import.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -66,6 +67,10 @@ class Job {
   // shows up in the progress under `digest` and `name`, started and completed with work's error.
   virtual Status RunVertex(const Digest& digest, const std::string& name,
                            const std::function<Status(VertexReporter&)>& work) = 0;
+
+  // Has steps that this build wants looked up in `imports` too, after the daemon's own table and
+  // what was added before.
+  virtual void AddImports(std::shared_ptr<StepImports> imports) = 0;
 
   virtual ProgressLog& progress() = 0;
   virtual session::SessionGroup& sessions() = 0;

@@ -14,6 +14,7 @@
 #include "daemon/llb/graph.h"
 #include "daemon/solver/op.h"
 #include "daemon/solver/plan.h"
+#include "daemon/solver/step_import.h"
 #include "daemon/solver/step_runner.h"
 #include "daemon/solver/vertex_progress.h"
 #include "runtime/base/cancel.h"
@@ -54,6 +55,8 @@ struct Step {
   std::vector<std::optional<Digest>> input_keys;
   std::optional<StepKey> key;
   std::vector<OpOutput> outputs;
+  // Where `outputs` that are content only come from.
+  std::shared_ptr<ImportedStep> imported;
 
   VertexProgress progress;  // thread-safe
 };

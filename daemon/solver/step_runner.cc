@@ -33,9 +33,36 @@ steps::StepOutput RecordOf(const OpOutput& output, const std::vector<layer::Chai
 
 std::string StepRunner::IdentityOf(const Digest& key) { return absl::StrCat("step:", key.hex()); }
 
+std::vector<steps::StepOutput> StepRunner::RecordOf(const std::vector<OpOutput>& outputs,
+                                                    const std::vector<layer::Chain>& inputs) {
+  std::vector<steps::StepOutput> recorded;
+  for (const OpOutput& output : outputs) {
+    recorded.push_back(solver::RecordOf(output, inputs));
+  }
+  return recorded;
+}
+
+Digest SelectionKey(const tree::Selection& selection) {
+  steps::KeyBuilder builder("selection 1");
+  builder.AddNumber("wildcards", selection.wildcards ? 1 : 0);
+  builder.AddNumber("follow", selection.follow ? 1 : 0);
+  for (const std::string& path : selection.paths) {
+    builder.Add("path", path);
+  }
+  for (const std::string& pattern : selection.include) {
+    builder.Add("include", pattern);
+  }
+  for (const std::string& pattern : selection.exclude) {
+    builder.Add("exclude", pattern);
+  }
+  return builder.key();
+}
+
 StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
-                                         const std::vector<layer::Chain>& inputs) {
+                                         const std::vector<layer::Chain>& inputs,
+                                         const FindSelection& find) {
   steps::KeyBuilder builder = *prepared.key;
+  std::vector<ExportableStep::Selection> selections;
   for (const KeyInput& wanted : prepared.inputs) {
     const std::string name = absl::StrCat("input.", wanted.input);
     if (wanted.input < 0 || wanted.input >= static_cast<int>(inputs.size())) {
@@ -44,6 +71,17 @@ StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
     const layer::Chain& chain = inputs[wanted.input];
     if (!wanted.selection || chain.layers.empty()) {
       builder.Add(name, chain.content);
+      continue;
+    }
+    const Digest selection = SelectionKey(*wanted.selection);
+    if (HasContentOnly(chain)) {
+      const std::optional<Digest> known =
+          find ? find(chain.content, selection) : std::optional<Digest>();
+      if (!known) {
+        return absl::NotFoundError(absl::StrCat(name, " is known by its content only"));
+      }
+      builder.Add(name, *known);
+      selections.push_back({chain.content, selection, *known});
       continue;
     }
     const std::string context =
@@ -57,8 +95,10 @@ StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
       return llb::WithSolve(Annotate(content.status(), context), solve);
     }
     builder.Add(name, *content);
+    selections.push_back({chain.content, selection, *content});
   }
-  return StepKey{.digest = builder.key(), .preimage = builder.text()};
+  return StepKey{
+      .digest = builder.key(), .preimage = builder.text(), .selections = std::move(selections)};
 }
 
 std::optional<CachedStep> StepRunner::LookUp(const Digest& key,
@@ -102,7 +142,7 @@ Status StepRunner::Write(const Run& run) {
                         .description = run.description,
                         .parents = run.parents};
   for (const OpOutput& output : run.outputs) {
-    record.outputs.push_back(RecordOf(output, run.inputs));
+    record.outputs.push_back(solver::RecordOf(output, run.inputs));
     for (const layer::Layer& layer : record.outputs.back().layers) {
       draft.trees.push_back(layer.delta.digest);
       if (layer.original) {

@@ -3,6 +3,7 @@
 // Stateless apart from the stores, hence thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "cache/layer/chain_store.h"
 #include "cache/steps/step_table.h"
 #include "daemon/solver/op.h"
+#include "daemon/solver/step_import.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -21,7 +23,16 @@ namespace cairn::solver {
 struct StepKey {
   Digest digest;
   std::string preimage;
+  std::vector<ExportableStep::Selection> selections;  // that it was made of
 };
+
+// Names a selection, whatever tree it is of.
+Digest SelectionKey(const tree::Selection& selection);
+
+// The content digest of a selection (by its key) of a tree that is known by its content only, if
+// some cache elsewhere knows it.
+using FindSelection =
+    std::function<std::optional<Digest>(const Digest& content, const Digest& selection)>;
 
 struct CachedStep {
   std::vector<OpOutput> outputs;
@@ -35,8 +46,10 @@ class StepRunner {
              const Clock& clock, Logger& log)
       : chains_(chains), steps_(steps), ledger_(ledger), clock_(clock), log_(log) {}
 
-  // The key of a step with these inputs. REQUIRES: prepared.key.
-  StatusOr<StepKey> ComputeKey(const Prepared& prepared, const std::vector<layer::Chain>& inputs);
+  // The key of a step with these inputs. kNotFound when it needs to look into an input that is
+  // content only, and `find` does not know what it would see. REQUIRES: prepared.key.
+  StatusOr<StepKey> ComputeKey(const Prepared& prepared, const std::vector<layer::Chain>& inputs,
+                               const FindSelection& find = {});
 
   // The recorded outputs on top of these inputs, kept in use by `lease`; nullopt for a miss. A
   // failure of the store is a miss and a warning in the log: a cache is never an input to success.
@@ -62,6 +75,10 @@ class StepRunner {
   void Erase(const Digest& key);
 
   static std::string IdentityOf(const Digest& key);
+
+  // What `outputs` put on top of `inputs`, as it is recorded.
+  static std::vector<steps::StepOutput> RecordOf(const std::vector<OpOutput>& outputs,
+                                                 const std::vector<layer::Chain>& inputs);
 
  private:
   Status Write(const Run& run);

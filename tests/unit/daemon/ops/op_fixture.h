@@ -58,6 +58,7 @@ class FakeJob final : public solver::Job {
                    const std::function<Status(solver::VertexReporter&)>&) override {
     return absl::UnimplementedError("fake");
   }
+  void AddImports(std::shared_ptr<solver::StepImports>) override {}
   solver::ProgressLog& progress() override { return progress_; }
   session::SessionGroup& sessions() override { return sessions_; }
   const solver::Entitlements& entitlements() const override { return entitlements_; }

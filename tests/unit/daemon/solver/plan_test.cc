@@ -50,6 +50,7 @@ class PlanTest : public ::testing::Test {
     plan_.Failed(ids_.at(name), status, Ids(lost));
   }
   void Lose(const std::string& names) { plan_.Lose(Ids(names)); }
+  void InputsChanged(const std::string& name) { plan_.InputsChanged(ids_.at(name)); }
   std::vector<Plan::StepId> Ids(const std::string& names) {
     std::vector<Plan::StepId> ids;
     for (const char name : names) {
@@ -424,6 +425,34 @@ TEST_F(PlanTest, StepThatWaitsForOthersWaitsForALostOneAgain) {
   Key("a", "ka");
   Ran("a");
   EXPECT_THAT(Actions(), UnorderedElementsAre("run a", "key c", "key d"));
+}
+
+TEST_F(PlanTest, StepWhoseInputWasLostWhileItRanWaitsForItAgain) {
+  Add("a");
+  Add("b", "a");
+  Add("c", "a");
+  Want(1, "b");
+  Want(2, "c");
+  Prepared("abc");
+  Key("a", "ka");
+  Hit("a");
+  ToRunning("b");
+  ToRunning("c");
+  Actions();
+  Failed("b", absl::NotFoundError("blob is gone"), "a");
+  EXPECT_THAT(Actions(), ElementsAre("reset a", "key a"));
+  for (int i = 0; i < 5; ++i) {  // as often as need be
+    InputsChanged("c");
+    EXPECT_THAT(Actions(), ElementsAre());
+    Key("a", "ka");
+    EXPECT_THAT(Actions(), ElementsAre("run a"));
+    Ran("a");
+    EXPECT_THAT(Actions(), ElementsAre("key b", "key c"));
+    Lose("a");
+    EXPECT_THAT(Actions(), ElementsAre("reset a"));
+    InputsChanged("b");
+    EXPECT_THAT(Actions(), ElementsAre("key a"));
+  }
 }
 
 TEST_F(PlanTest, InputThatIsLostAgainAndAgainFailsTheStep) {
