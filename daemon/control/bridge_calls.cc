@@ -58,6 +58,9 @@ Status CallSolve(GatewayBuild& build, const CancelToken& cancel,
   solve.request.inputs.insert(request.frontendinputs().begin(), request.frontendinputs().end());
   solve.evaluate = request.evaluate();
   solve.source_policies.assign(request.sourcepolicies().begin(), request.sourcepolicies().end());
+  for (const auto& entry : request.cacheimports()) {
+    solve.cache_imports.push_back({entry.type(), {entry.attrs().begin(), entry.attrs().end()}});
+  }
   const auto solved = build.bridge().Solve(solve, cancel);
   RETURN_IF_ERROR(BuildFailure(solved.status()));
   const solver::FrontendResult& result = *solved;

@@ -1,9 +1,12 @@
 #include "daemon/control/build_bridge.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "cache/tree/algebra.h"
 #include "daemon/control/file_range.h"
@@ -65,6 +68,27 @@ std::optional<pb::Platform> WirePlatform(const std::optional<Platform>& platform
   return wire;
 }
 
+StatusOr<TypedAttributes> ParseCacheImport(const nlohmann::json& item) {
+  TypedAttributes import;
+  bool valid = item.is_object();
+  for (auto it = item.begin(); valid && it != item.end(); ++it) {
+    if (absl::EqualsIgnoreCase(it.key(), "type")) {
+      valid = it->is_string();
+      import.type = valid ? it->get<std::string>() : "";
+    } else if (absl::EqualsIgnoreCase(it.key(), "attrs")) {
+      valid = it->is_object() || it->is_null();
+      for (auto attribute = it->begin(); valid && attribute != it->end(); ++attribute) {
+        valid = attribute->is_string();
+        import.attributes[attribute.key()] = valid ? attribute->get<std::string>() : "";
+      }
+    }
+  }
+  if (!valid || import.type.empty()) {
+    return absl::InvalidArgumentError("failed to unmarshal cache-imports: not a list of caches");
+  }
+  return import;
+}
+
 }  // namespace
 
 std::string TakeBuiltinFrontend(const std::string& frontend,
@@ -78,19 +102,46 @@ std::string TakeBuiltinFrontend(const std::string& frontend,
   return kDockerfileFrontend;
 }
 
+StatusOr<std::vector<TypedAttributes>> CacheImportsOf(
+    const std::map<std::string, std::string>& options) {
+  std::vector<TypedAttributes> imports;
+  const auto listed = options.find("cache-imports");
+  if (listed != options.end() && !listed->second.empty()) {
+    const nlohmann::json list = nlohmann::json::parse(listed->second, nullptr, false);
+    if (!list.is_array()) {
+      return absl::InvalidArgumentError("failed to unmarshal cache-imports: not a list of caches");
+    }
+    for (const nlohmann::json& item : list) {
+      ASSIGN_OR_RETURN(TypedAttributes import, ParseCacheImport(item));
+      imports.push_back(std::move(import));
+    }
+  }
+  const auto references = options.find("cache-from");
+  if (imports.empty() && references != options.end()) {
+    for (const string_view ref : absl::StrSplit(references->second, ',', absl::SkipEmpty())) {
+      imports.push_back({"registry", {{"ref", std::string(ref)}}});
+    }
+  }
+  return imports;
+}
+
 BuildBridge::BuildBridge(const BridgeEnvironment& environment, solver::Job& job, PolicyGate& gate,
-                         RequestRecord& record, std::map<std::string, pb::Definition> inputs,
-                         std::string session_id)
+                         RequestRecord& record, caches::BuildImports& imports,
+                         std::map<std::string, pb::Definition> inputs, std::string session_id)
     : environment_(environment),
       job_(job),
       gate_(gate),
       record_(record),
+      imports_(imports),
       inputs_(std::move(inputs)),
       session_id_(std::move(session_id)) {}
 
 StatusOr<solver::FrontendResult> BuildBridge::Solve(const solver::SolveRequest& request,
                                                     const CancelToken& cancel) {
   solver::FrontendResult result;
+  for (const auto& [type, attributes] : request.cache_imports) {
+    imports_.Add(type, attributes);
+  }
   if (request.definition.has_value()) {
     ASSIGN_OR_RETURN(const pb::Definition passed,
                      gate_.Check(*request.definition, request.source_policies, cancel));
@@ -123,8 +174,13 @@ StatusOr<solver::FrontendResult> BuildBridge::RunFrontend(const solver::SolveReq
   if (found == environment_.frontends.end()) {
     return absl::InvalidArgumentError(absl::StrCat("invalid frontend: ", name));
   }
+  ASSIGN_OR_RETURN(const std::vector<TypedAttributes> caches, CacheImportsOf(options));
+  for (const TypedAttributes& cache : caches) {
+    imports_.Add(cache.type, cache.attributes);
+  }
   RequestRecord& record = record_.AddFrontend(name, recorded, request.request.inputs);
-  BuildBridge bridge(environment_, job_, gate_, record, request.request.inputs, session_id_);
+  BuildBridge bridge(environment_, job_, gate_, record, imports_, request.request.inputs,
+                     session_id_);
   auto result = found->second->Solve(bridge, request.request, cancel);
   if (result.ok()) {
     record.AddOutcome(*result);

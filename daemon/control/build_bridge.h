@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "cache/layer/chain_store.h"
+#include "daemon/caches/build_imports.h"
+#include "daemon/control/build_request.h"
 #include "daemon/control/policy_gate.h"
 #include "daemon/control/request_record.h"
 #include "daemon/control/source_resolver.h"
@@ -32,13 +34,18 @@ struct BridgeEnvironment {
   const std::vector<Platform>& platforms;
 };
 
-// Thread-safe. `job`, `gate`, which all sources pass, and `record`, which learns what is asked for
-// here, outlive the bridge.
+// The caches that a frontend's options ask for: "cache-imports" (JSON), or "cache-from" (registry
+// references). kInvalidArgument when they are malformed.
+StatusOr<std::vector<TypedAttributes>> CacheImportsOf(
+    const std::map<std::string, std::string>& options);
+
+// Thread-safe. `job`, `gate`, which all sources pass, `record`, which learns what is asked for
+// here, and `imports`, which reads the caches that are named here, outlive the bridge.
 class BuildBridge final : public solver::Bridge {
  public:
   BuildBridge(const BridgeEnvironment& environment, solver::Job& job, PolicyGate& gate,
-              RequestRecord& record, std::map<std::string, pb::Definition> inputs,
-              std::string session_id);
+              RequestRecord& record, caches::BuildImports& imports,
+              std::map<std::string, pb::Definition> inputs, std::string session_id);
 
   solver::Job* job() override { return &job_; }
   StatusOr<solver::FrontendResult> Solve(const solver::SolveRequest& request,
@@ -70,6 +77,7 @@ class BuildBridge final : public solver::Bridge {
   solver::Job& job_;
   PolicyGate& gate_;
   RequestRecord& record_;
+  caches::BuildImports& imports_;
   const std::map<std::string, pb::Definition> inputs_;
   const std::string session_id_;
 };

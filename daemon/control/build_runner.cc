@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/control/attestation_reader.h"
+#include "daemon/control/build_caches.h"
 #include "daemon/control/errors.h"
 #include "daemon/control/platform_check.h"
 #include "daemon/control/run_all.h"
@@ -59,14 +60,15 @@ class BuildRunner::Build {
         started_(started),
         job_(job),
         record_(MakeRecord(runner.producers_, request)),
-        bridge_(environment_.bridge, job, gate, *record_, request.frontend_inputs,
+        imports_(environment_.caches, job),
+        bridge_(environment_.bridge, job, gate, *record_, imports_, request.frontend_inputs,
                 request.session_id) {}
 
   Status Run() {
     RETURN_IF_ERROR(ResolveExports(request_.exporters));
-    if (!request_.cache_exports.empty()) {
-      return absl::UnimplementedError(absl::StrCat(
-          "cache exporter \"", request_.cache_exports.front().type, "\" could not be found"));
+    ASSIGN_OR_RETURN(caches_, BuildCaches::Resolve(environment_.caches, request_, job_));
+    for (const TypedAttributes& import : request_.cache_imports) {
+      imports_.Add(import.type, import.attributes);
     }
     // Gateway builds hold their refs until everything is exported.
     std::optional<Registration> registration;
@@ -82,6 +84,7 @@ class BuildRunner::Build {
       exported = Export(solved);
     }
     RETURN_IF_ERROR(exported);
+    RETURN_IF_ERROR(caches_->Export(result, solved, &response_));
     MakeHistoryProvenance(result, solved);
     for (const auto& entry : result.metadata) {
       if (absl::StartsWith(entry.first, "frontend.")) {
@@ -152,6 +155,7 @@ class BuildRunner::Build {
   Status Solve(const solver::FrontendResult& result, exporter::SolvedResult* solved) {
     *solved = {};
     RETURN_IF_ERROR(Evaluate(result, solved));
+    caches_->AddInline(result, solved);
     ASSIGN_OR_RETURN(solved->attestations, ReadAttestations(bridge_, result, job_.cancel()));
     if (environment_.provenance != nullptr) {
       RETURN_IF_ERROR(
@@ -307,7 +311,9 @@ class BuildRunner::Build {
   const absl::Time started_;
   solver::Job& job_;
   const std::unique_ptr<RequestRecord> record_;
+  caches::BuildImports imports_;
   BuildBridge bridge_;
+  std::unique_ptr<BuildCaches> caches_;
   std::vector<std::unique_ptr<exporter::Export>> exports_;
   std::vector<std::string> warnings_;          // about the result
   std::shared_ptr<session::Session> session_;  // set when it adds exporters

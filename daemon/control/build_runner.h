@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/caches/cache_parts.h"
 #include "daemon/control/build_bridge.h"
 #include "daemon/control/build_request.h"
 #include "daemon/control/gateway_build.h"
@@ -57,6 +58,7 @@ struct BuildEnvironment {
   BuildObserver& observer;
   const Clock& clock;
   Logger& log;
+  const caches::CacheParts& caches;
   // Without it no build gets provenance.
   const ProvenanceSettings* provenance = nullptr;
 };

@@ -41,6 +41,9 @@ struct SolvedResult {
   std::map<std::string, std::optional<layer::Chain>> by_platform;
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::vector<SolvedAttestation>> attestations;  // by platform id
+  // What the configs of images are to carry as a build cache; by platform id, or for a single
+  // result by "".
+  std::map<std::string, std::string> inline_caches;
 };
 
 struct ExportContext {

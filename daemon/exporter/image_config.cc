@@ -3,7 +3,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "cache/remote/document.h"
 #include "runtime/base/go_quote.h"
 
 namespace cairn::exporter {
@@ -202,6 +204,10 @@ StatusOr<std::string> MakeImageConfig(const ImageConfigRequest& request) {
     }
   }
   config["history"] = NormalHistory(history);
+  config.erase(remote::kInlineCacheKey);
+  if (!request.inline_cache.empty()) {
+    config[remote::kInlineCacheKey] = absl::Base64Escape(request.inline_cache);
+  }
   return Dump(Sorted(std::move(config)));
 }
 

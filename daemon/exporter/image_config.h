@@ -24,6 +24,8 @@ struct ImageConfigRequest {
   std::vector<ConfigLayer> layers;
   // No time may be later than this (Unix seconds).
   std::optional<int64_t> epoch;
+  // A build cache to carry along; empty for none. What a base image carried is never passed on.
+  std::string inline_cache;
 };
 
 // Sets rootfs, completes history and created. kInvalidArgument for a config without os and

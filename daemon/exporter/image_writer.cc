@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "cache/registry/reference.h"
+#include "cache/remote/layer_records.h"
 #include "daemon/exporter/image_config.h"
 #include "daemon/exporter/progress_line.h"
 #include "daemon/exporter/sbom_layers.h"
@@ -36,18 +36,6 @@ struct ExportedLayer {
   absl::Time created;
   std::optional<int64_t> rewritten;  // to at most this time
 };
-
-// When a layer was first exported; stays the same from build to build.
-StatusOr<absl::Time> CreationTime(blob::Database& database, const Digest& delta, absl::Time now) {
-  const std::string key = absl::StrCat("created:", delta.raw());
-  ASSIGN_OR_RETURN(const std::optional<std::string> known, database.Get(blob::Table::kMemo, key));
-  int64_t nanoseconds = 0;
-  if (known.has_value() && absl::SimpleAtoi(*known, &nanoseconds)) {
-    return absl::FromUnixNanos(nanoseconds);
-  }
-  RETURN_IF_ERROR(database.Put(blob::Table::kMemo, key, absl::StrCat(absl::ToUnixNanos(now))));
-  return now;
-}
 
 }  // namespace
 
@@ -98,16 +86,7 @@ struct ImageWriter::Writing {
     if (layer.original.has_value() && layer.original->digest == blob.digest) {
       return absl::OkStatus();  // the image that it came with does
     }
-    const std::string identity = absl::StrCat("layer:", blob.digest.hex());
-    ASSIGN_OR_RETURN(const bool owned, context.lease.Use(identity));
-    if (owned) {
-      return absl::OkStatus();
-    }
-    RETURN_IF_ERROR(
-        parts.ledger.Add({.identity = identity,
-                          .description = absl::StrCat("exported layer ", blob.diff_id.ToString()),
-                          .blobs = {blob.digest}}));
-    return context.lease.Use(identity).status();
+    return remote::OwnLayerBlob(parts.ledger, context.lease, blob);
   }
 
   StatusOr<std::optional<int64_t>> EpochFor(const ResultPlatform& platform) {
@@ -146,8 +125,7 @@ StatusOr<ExportedLayer> ImageWriter::Writing::ExportLayer(const layer::Layer& la
   ASSIGN_OR_RETURN(layer::LayerBlob blob,
                    parts.layers.Export(layer, layer_options, context.cancel));
   RETURN_IF_ERROR(OwnLayer(layer, blob));
-  ASSIGN_OR_RETURN(const absl::Time created,
-                   CreationTime(parts.database, layer.delta.digest, parts.clock.Now()));
+  ASSIGN_OR_RETURN(const absl::Time created, parts.layers.FirstExported(layer, parts.clock.Now()));
   // The files of a layer that came with an image are passed on as they are.
   const bool is_original = layer.original.has_value() && layer.original->diff_id == blob.diff_id;
   return ExportedLayer{std::move(blob), created, is_original ? std::nullopt : clamp};
@@ -229,6 +207,10 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& p
     manifest.layers.push_back(descriptor);
     AddBlob(descriptor, layer.blob.origin);
     stored_layers[platform.id].push_back(descriptor.digest);
+  }
+  const auto inline_cache = result.inline_caches.find(IsMap(result) ? platform.id : "");
+  if (inline_cache != result.inline_caches.end()) {
+    request.inline_cache = inline_cache->second;
   }
   ASSIGN_OR_RETURN(const std::string config, MakeImageConfig(request));
   ASSIGN_OR_RETURN(manifest.config, PutBlob(config, options.oci_types ? media_type::kOciConfig

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cache/registry/client.h"
+#include "daemon/caches/cache_parts.h"
 #include "daemon/control/bridge_service.h"
 #include "daemon/control/build_runner.h"
 #include "daemon/control/containers_service.h"
@@ -113,6 +114,7 @@ struct Daemon::Parts {
   std::unique_ptr<control::HistoryRecorder> recorder;
   std::unique_ptr<BuildEnds> build_ends;
   std::unique_ptr<control::ProvenanceSettings> provenance;
+  std::unique_ptr<caches::CacheParts> caches;
   std::unique_ptr<control::BuildRunner> builds;
 
   std::unique_ptr<control::CallThreads> threads;
@@ -203,6 +205,12 @@ Status Daemon::Parts::OpenServices() {
   ASSIGN_OR_RETURN(std::string environment, LoadProvenanceEnvironment(config.provenance_env_dir));
   provenance = std::make_unique<control::ProvenanceSettings>(
       control::ProvenanceSettings{*store->layers, clock, std::move(environment)});
+  caches = std::make_unique<caches::CacheParts>(
+      caches::CacheParts{*store->chains, *store->layers, *store->ledger, *store->steps, *registry,
+                         [this](const session::SessionGroup& group) {
+                           return std::make_unique<source::SessionCredentials>(*sessions, group);
+                         },
+                         *sessions, clock, log});
   ASSIGN_OR_RETURN(const solver::Entitlements allowed, MakeAllowedEntitlements(config));
   builds = std::make_unique<control::BuildRunner>(
       control::BuildEnvironment{*solver,
@@ -213,6 +221,7 @@ Status Daemon::Parts::OpenServices() {
                                 *build_ends,
                                 clock,
                                 log,
+                                *caches,
                                 provenance.get()});
 
   threads = std::make_unique<control::CallThreads>();

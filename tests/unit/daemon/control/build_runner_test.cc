@@ -117,6 +117,20 @@ class BuildRunnerTest : public ::testing::Test {
   std::unique_ptr<blob::BlobStore> blobs_ = *blob::BlobStore::Open(dir_ / "blobs", *database_);
   tree::TreeStore trees_{*blobs_};
   layer::ChainStore chains_{trees_, *database_};
+  layer::LayerExporter layers_{trees_, *database_};
+  std::unique_ptr<gc::Ledger> ledger_ = *gc::Ledger::Open(*database_, trees_);
+  steps::StepTable steps_{*database_};
+  net::HttpClient http_;
+  registry::RegistryClient registry_{http_, registry::HostTable(), clock_};
+  const caches::CacheParts caches_{chains_,
+                                   layers_,
+                                   *ledger_,
+                                   steps_,
+                                   registry_,
+                                   [](const session::SessionGroup&) { return std::make_unique<registry::NoCredentials>(); },
+                                   sessions_,
+                                   clock_,
+                                   log_};
   BuildRunner runner_{{solver_,
                        sessions_,
                        {frontends_, sources_, chains_, platforms_},
@@ -124,7 +138,8 @@ class BuildRunnerTest : public ::testing::Test {
                        solver::Entitlements({solver::Entitlement::kNetworkHost}),
                        observer_,
                        clock_,
-                       log_}};
+                       log_,
+                       caches_}};
 };
 
 TEST_F(BuildRunnerTest, ExportersAnswersAndFrontendMetadataAreMerged) {
@@ -138,6 +153,32 @@ TEST_F(BuildRunnerTest, ExportersAnswersAndFrontendMetadataAreMerged) {
   EXPECT_THAT(observer_.started, ElementsAre("build"));
   ASSERT_EQ(observer_.ended.size(), 1U);
   EXPECT_OK(observer_.ended[0]);
+}
+
+TEST_F(BuildRunnerTest, CachesThatCannotBeAreRefusedBeforeAnythingRuns) {
+  const std::vector<std::pair<std::vector<TypedAttributes>, std::string>> cases = {
+      {{{"ftp", {}}}, "unknown cache exporter: \"ftp\""},
+      {{{"registry", {}}}, "failed to configure registry cache exporter: missing ref"},
+      {{{"local", {}}},
+       "failed to configure local cache exporter: local cache exporter requires dest"},
+      {{{"registry", {{"ref", "x"}}}, {"registry", {{"ref", "x"}}}},
+       "duplicate cache exports [registry]"},
+  };
+  for (const auto& [exports, message] : cases) {
+    BuildRequest request = Request();
+    request.cache_exports = exports;
+    EXPECT_THAT(runner_.Run(request, {}), StatusIs(absl::StatusCode::kUnknown, message));
+  }
+  // Asked for twice, an inline cache is one.
+  BuildRequest request = Request();
+  request.cache_exports = {{"inline", {}}, {"inline", {}}};
+  EXPECT_OK(runner_.Run(request, {}));
+}
+
+TEST_F(BuildRunnerTest, ACacheThatCannotBeImportedIsNoFailure) {
+  BuildRequest request = Request();
+  request.cache_imports = {{"ftp", {}}, {"registry", {}}, {"local", {{"src", "x"}}}};
+  EXPECT_OK(runner_.Run(request, {}));
 }
 
 TEST_F(BuildRunnerTest, OfSeveralExportersTheLastOnesAnswersStay) {

@@ -37,6 +37,7 @@ class FakeJob final : public solver::Job {
     FakeReporter reporter;
     return work(reporter);
   }
+  void AddImports(std::shared_ptr<solver::StepImports>) override {}
   solver::ProgressLog& progress() override { return *progress_; }
   session::SessionGroup& sessions() override { return sessions_; }
   const solver::Entitlements& entitlements() const override { return options_.entitlements; }
