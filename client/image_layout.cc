@@ -230,21 +230,73 @@ std::unique_ptr<grpc::Service> MakeContentService(std::map<std::string, std::str
   return std::make_unique<ContentService>(std::move(layouts));
 }
 
-Status AddImage(const std::string& layout, const std::string& descriptor,
-                const std::vector<std::string>& names) {
+namespace {
+
+// The index of a layout that can be written to; an empty one when there is none yet.
+StatusOr<ordered_json> LoadIndex(const std::string& layout) {
   const std::string path = absl::StrCat(layout, "/index.json");
   ordered_json index = {
       {"schemaVersion", 2}, {"mediaType", kIndexType}, {"manifests", ordered_json::array()}};
   if (const auto text = ReadFile(path); text.ok()) {
     index = ordered_json::parse(*text, nullptr, false);
   }
-  const ordered_json target = ordered_json::parse(descriptor, nullptr, false);
   if (!index.is_object() || !index["manifests"].is_array()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not the index of an image layout"));
   }
+  return index;
+}
+
+Status StoreIndex(const std::string& layout, const ordered_json& index) {
+  RETURN_IF_ERROR(
+      WriteFileDurably(absl::StrCat(layout, "/oci-layout"), R"({"imageLayoutVersion":"1.0.0"})"));
+  return WriteFileDurably(absl::StrCat(layout, "/index.json"), index.dump());
+}
+
+StatusOr<ordered_json> ParseDescriptor(const std::string& descriptor) {
+  ordered_json target = ordered_json::parse(descriptor, nullptr, false);
   if (!target.is_object()) {
-    return absl::InternalError("the daemon sent no descriptor of the image");
+    return absl::InternalError("the daemon sent no descriptor of what it wrote");
   }
+  return target;
+}
+
+// Whether an entry of an index is listed under `tag` alone.
+bool HasTag(const ordered_json& entry, const std::string& tag) {
+  const ordered_json::json_pointer where = ordered_json::json_pointer("/annotations") / kRefName;
+  return NameOf(entry).empty() && entry.contains(where) && entry.at(where) == tag;
+}
+
+}  // namespace
+
+Status SetTag(const std::string& layout, const std::string& descriptor, const std::string& tag) {
+  ASSIGN_OR_RETURN(ordered_json index, LoadIndex(layout));
+  ASSIGN_OR_RETURN(ordered_json target, ParseDescriptor(descriptor));
+  ordered_json kept = ordered_json::array();
+  for (const ordered_json& entry : index["manifests"]) {
+    if (!HasTag(entry, tag)) {
+      kept.push_back(entry);
+    }
+  }
+  target["annotations"][kRefName] = tag;
+  kept.push_back(std::move(target));
+  index["manifests"] = std::move(kept);
+  return StoreIndex(layout, index);
+}
+
+StatusOr<std::string> FindTag(const std::string& layout, const std::string& tag) {
+  ASSIGN_OR_RETURN(const ordered_json index, LoadIndex(layout));
+  for (const ordered_json& entry : index["manifests"]) {
+    if (HasTag(entry, tag) && entry.contains("digest") && entry["digest"].is_string()) {
+      return entry["digest"].get<std::string>();
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("no digest found for tag ", tag));
+}
+
+Status AddImage(const std::string& layout, const std::string& descriptor,
+                const std::vector<std::string>& names) {
+  ASSIGN_OR_RETURN(ordered_json index, LoadIndex(layout));
+  ASSIGN_OR_RETURN(const ordered_json target, ParseDescriptor(descriptor));
   ordered_json kept = ordered_json::array();
   for (const ordered_json& image : index["manifests"]) {
     const std::string name = NameOf(image);
@@ -264,9 +316,7 @@ Status AddImage(const std::string& layout, const std::string& descriptor,
     kept.push_back(target);
   }
   index["manifests"] = std::move(kept);
-  RETURN_IF_ERROR(
-      WriteFileDurably(absl::StrCat(layout, "/oci-layout"), R"({"imageLayoutVersion":"1.0.0"})"));
-  return WriteFileDurably(path, index.dump());
+  return StoreIndex(layout, index);
 }
 
 }  // namespace cairn::client

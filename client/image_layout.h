@@ -27,4 +27,11 @@ std::unique_ptr<grpc::Service> MakeContentService(std::map<std::string, std::str
 Status AddImage(const std::string& layout, const std::string& descriptor,
                 const std::vector<std::string>& names);
 
+// Lists the manifest with this descriptor (OCI JSON) under a tag alone, in place of what had that
+// tag. For a build cache.
+Status SetTag(const std::string& layout, const std::string& descriptor, const std::string& tag);
+
+// The digest of what the layout lists under that tag alone; kNotFound when there is none.
+StatusOr<std::string> FindTag(const std::string& layout, const std::string& tag);
+
 }  // namespace cairn::client

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "client/build.h"
 #include "client/client_id.h"
+#include "client/commands/cache_option.h"
 #include "client/commands/command.h"
 #include "client/commands/output_option.h"
 #include "client/display/display.h"
@@ -309,13 +310,10 @@ class BuildCommand {
         output.attributes["name"] = absl::StrJoin(flags_.tags, ",");
       }
     }
-    for (const std::string& text : flags_.cache_from) {
-      ASSIGN_OR_RETURN(BuildRequest::Output cache, ParseCache(text));
-      request_.cache_imports.push_back(std::move(cache));
-    }
-    for (const std::string& text : flags_.cache_to) {
-      ASSIGN_OR_RETURN(BuildRequest::Output cache, ParseCache(text));
-      request_.cache_exports.push_back(std::move(cache));
+    ASSIGN_OR_RETURN(caches_, CacheOptions::Parse(flags_.cache_from, flags_.cache_to));
+    caches_.AddTo(request_);
+    for (const std::string& warning : caches_.warnings()) {
+      std::fprintf(stderr, "WARNING: %s\n", warning.c_str());
     }
     return absl::OkStatus();
   }
@@ -372,6 +370,7 @@ class BuildCommand {
     if (!layout_.empty()) {
       RETURN_IF_ERROR(WriteLayoutIndex(response));
     }
+    RETURN_IF_ERROR(caches_.WriteIndexes(response));
     const auto config = response.find("containerimage.config.digest");
     const auto digest = response.find("containerimage.digest");
     const std::string id = config != response.end()   ? config->second
@@ -403,6 +402,7 @@ class BuildCommand {
   std::unique_ptr<fs::TempDir> stdin_directory_;
   UniqueFd upload_;
   std::string layout_;
+  CacheOptions caches_;
 };
 
 void AddSourceOptions(CLI::App& command, BuildFlags& flags) {
