@@ -86,7 +86,7 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
   sigaddset(&defaults, SIGPIPE);
   posix_spawnattr_setsigmask(&setup.attributes, &none);
   posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
-  const int session = options.new_session ? POSIX_SPAWN_SETSID : 0;
+  const int session = options.new_session || options.kill_group ? POSIX_SPAWN_SETSID : 0;
   posix_spawnattr_setflags(&setup.attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
                                                                  POSIX_SPAWN_SETSIGDEF | session));
 
@@ -103,7 +103,7 @@ StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const SubprocessOptions&
     return ErrnoStatus(error, absl::StrCat("start ", options.argv[0]));
   }
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  return std::unique_ptr<Subprocess>(new Subprocess(pid, std::move(pidfd)));
+  return std::unique_ptr<Subprocess>(new Subprocess(pid, std::move(pidfd), options.kill_group));
 }
 
 Subprocess::~Subprocess() {
@@ -114,12 +114,23 @@ Subprocess::~Subprocess() {
 }
 
 void Subprocess::Kill(int signal) {
+  if (kill_group_) {
+    // The group has the child's number, which nobody else gets before Wait has reaped the child.
+    ::kill(-pid_, signal);
+    return;
+  }
   // Through the pidfd: a reaped child's number may belong to another process by now.
   ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
 }
 
 StatusOr<int> Subprocess::Wait(const CancelToken& cancel) {
-  CancelCallback killer(cancel, [this] { Kill(SIGKILL); });
+  {
+    const CancelCallback killer(cancel, [this] { Kill(SIGKILL); });
+    siginfo_t ended;
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
+  }
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) {
@@ -142,7 +153,7 @@ StatusOr<CommandOutput> RunCommand(SubprocessOptions options, const std::string&
   in.read.Reset();
   out.write.Reset();
   err.write.Reset();
-  CancelCallback killer(cancel, [&child] { child->Kill(SIGKILL); });
+  auto killer = std::make_unique<CancelCallback>(cancel, [&child] { child->Kill(SIGKILL); });
 
   CommandOutput result;
   string_view left = input;
@@ -171,6 +182,7 @@ StatusOr<CommandOutput> RunCommand(SubprocessOptions options, const std::string&
       err.read.Reset();
     }
   }
+  killer.reset();  // Wait has its own, which ends before the child is reaped
   ASSIGN_OR_RETURN(result.exit_code, child->Wait(cancel));
   return result;
 }

@@ -34,6 +34,9 @@ struct SubprocessOptions {
   std::string program;
   // A session of its own: no terminal, and none of the signals that keys send.
   bool new_session = false;
+  // A session of its own, and Kill reaches every process of it that did not leave the child's
+  // group: for programs that start others and do not end them.
+  bool kill_group = false;
 };
 
 class Subprocess {
@@ -57,10 +60,12 @@ class Subprocess {
   StatusOr<int> Wait(const CancelToken& cancel = {});
 
  private:
-  Subprocess(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Subprocess(pid_t pid, UniqueFd pidfd, bool kill_group)
+      : pid_(pid), pidfd_(std::move(pidfd)), kill_group_(kill_group) {}
 
   const pid_t pid_;
   const UniqueFd pidfd_;
+  const bool kill_group_;
   bool reaped_ = false;
   bool disowned_ = false;
 };

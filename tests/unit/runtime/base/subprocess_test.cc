@@ -44,6 +44,17 @@ TEST(SubprocessTest, CancelKillsAndReaps) {
   EXPECT_EQ(::kill(child->pid(), 0), -1);
 }
 
+// A cancelled fetch went on when git was killed: its helper held the pipe open until the server
+// answered.
+TEST(SubprocessTest, CancelReachesWhatTheChildStarted) {
+  CancelSource cancel;
+  std::thread canceller = StartThread("canceller", [&] { cancel.Cancel(); });
+  const auto output = RunCommand({.argv = {"sh", "-c", "sleep 1000 & wait"}, .kill_group = true},
+                                 "", cancel.token());
+  canceller.join();
+  EXPECT_TRUE(absl::IsCancelled(output.status()));
+}
+
 TEST(SubprocessTest, ProgramMayDifferFromTheNameItIsGiven) {
   ASSERT_OK_AND_ASSIGN(CommandOutput output,
                        RunCommand({.argv = {"a-name", "-c", "echo $0"}, .program = "/bin/sh"}));
