@@ -9,11 +9,11 @@
 #include "absl/strings/strip.h"
 #include "cache/registry/reference.h"
 #include "daemon/llb/graph.h"
+#include "runtime/net/url.h"
 
 namespace cairn::provenance {
 namespace {
 
-constexpr char kMask[] = "xxxxx";
 constexpr char kContext[] = "context";
 constexpr char kContextKey[] = "contextkey";
 constexpr string_view kOfThisHost[] = {"cache-imports", "cgroup-parent", "image-resolve-mode",
@@ -134,7 +134,7 @@ void Capture::AddImage(ImageMaterial image) {
 }
 
 void Capture::AddGit(GitMaterial material) {
-  material.url = RedactCredentials(material.url);
+  material.url = net::RedactCredentials(material.url);
   for (const GitMaterial& known : git) {
     if (known.url == material.url) {
       return;
@@ -144,7 +144,7 @@ void Capture::AddGit(GitMaterial material) {
 }
 
 void Capture::AddHttp(HttpMaterial material) {
-  material.url = RedactCredentials(material.url);
+  material.url = net::RedactCredentials(material.url);
   for (const HttpMaterial& known : http) {
     if (known.url == material.url) {
       return;
@@ -261,30 +261,9 @@ std::map<std::string, std::string> FilterArguments(
       continue;
     }
     const bool is_url = key == context || absl::StartsWith(key, absl::StrCat(kContext, ":"));
-    out[key] = is_url ? RedactCredentials(value) : value;
+    out[key] = is_url ? net::RedactCredentials(value) : value;
   }
   return out;
-}
-
-std::string RedactCredentials(const std::string& url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string::npos) {
-    return url;
-  }
-  const size_t start = scheme + 3;
-  const size_t end = url.find_first_of("/?#", start);
-  const std::string authority = url.substr(start, end - start);
-  const size_t at = authority.rfind('@');
-  if (at == std::string::npos || at == 0) {
-    return url;
-  }
-  const size_t colon = authority.substr(0, at).find(':');
-  std::string user = colon == 0 ? "" : kMask;
-  if (colon != std::string::npos) {
-    absl::StrAppend(&user, ":", kMask);
-  }
-  return absl::StrCat(url.substr(0, start), user, authority.substr(at),
-                      end == std::string::npos ? "" : url.substr(end));
 }
 
 }  // namespace cairn::provenance

@@ -95,7 +95,4 @@ StatusOr<Capture> CaptureDefinition(const pb::Definition& definition,
 std::map<std::string, std::string> FilterArguments(
     const std::map<std::string, std::string>& options);
 
-// `url` with "xxxxx" for user and password. What is no URL is returned as it is.
-std::string RedactCredentials(const std::string& url);
-
 }  // namespace cairn::provenance

@@ -11,6 +11,7 @@
 #include "daemon/provenance/build_config.h"
 #include "daemon/provenance/package_url.h"
 #include "runtime/base/platform.h"
+#include "runtime/net/url.h"
 
 namespace cairn::provenance {
 namespace {
@@ -99,7 +100,7 @@ ConfigSource TakeConfigSource(const Capture& capture, Arguments& arguments) {
         source.digest = DigestSet(http.digest);
       }
     }
-    source.uri = RedactCredentials(url);
+    source.uri = net::RedactCredentials(url);
     arguments.erase(context);
   }
   const auto file = arguments.find("filename");
@@ -120,7 +121,8 @@ Json TakeRepository(Arguments& arguments) {
       continue;
     }
     if (!it->second.empty()) {
-      repository[std::string(name)] = name == "source" ? RedactCredentials(it->second) : it->second;
+      repository[std::string(name)] =
+          name == "source" ? net::RedactCredentials(it->second) : it->second;
     }
     it = arguments.erase(it);
   }

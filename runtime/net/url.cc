@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,8 @@
 
 namespace cairn::net {
 namespace {
+
+constexpr char kMask[] = "xxxxx";
 
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
@@ -125,6 +128,41 @@ std::string EscapeQuery(string_view text) {
     }
   }
   return escaped;
+}
+
+std::string PercentDecode(string_view text, bool plus_is_space) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
+        absl::ascii_isxdigit(text[i + 2])) {
+      out += absl::HexStringToBytes(text.substr(i + 1, 2));
+      i += 2;
+    } else {
+      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+std::string RedactCredentials(const std::string& url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string::npos) {
+    return url;
+  }
+  const size_t start = scheme + 3;
+  const size_t end = url.find_first_of("/?#", start);
+  const std::string authority = url.substr(start, end - start);
+  const size_t at = authority.rfind('@');
+  if (at == std::string::npos || at == 0) {
+    return url;
+  }
+  const size_t colon = authority.substr(0, at).find(':');
+  std::string user = colon == 0 ? "" : kMask;
+  if (colon != std::string::npos) {
+    absl::StrAppend(&user, ":", kMask);
+  }
+  return absl::StrCat(url.substr(0, start), user, authority.substr(at),
+                      end == std::string::npos ? "" : url.substr(end));
 }
 
 }  // namespace cairn::net

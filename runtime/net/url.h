@@ -39,4 +39,11 @@ struct Url {
 // Escapes everything but unreserved characters (RFC 3986, section 2.3).
 std::string EscapeQuery(string_view text);
 
+// Turns "%2f" and the like into what they stand for, and, if wanted, "+" into a space. What is no
+// such escape stays.
+std::string PercentDecode(string_view text, bool plus_is_space = false);
+
+// `url` with "xxxxx" for user and password. What is no URL is returned as it is.
+std::string RedactCredentials(const std::string& url);
+
 }  // namespace cairn::net

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -13,6 +12,7 @@
 #include "daemon/frontend/dockerfile/location.h"
 #include "daemon/frontend/dockerfile/text.h"
 #include "runtime/base/go_match.h"
+#include "runtime/net/url.h"
 
 namespace cairn::dockerfile {
 namespace {
@@ -21,16 +21,7 @@ using Query = std::map<std::string, std::vector<std::string>>;
 
 // Text that would not be UTF-8 when decoded is left as it is.
 std::string PercentDecode(string_view text, bool plus_is_space) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
-        absl::ascii_isxdigit(text[i + 2])) {
-      out += absl::HexStringToBytes(text.substr(i + 1, 2));
-      i += 2;
-    } else {
-      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
-    }
-  }
+  std::string out = net::PercentDecode(text, plus_is_space);
   return IsUtf8(out) ? out : std::string(text);
 }
 
