@@ -124,4 +124,9 @@ class Ledger {
   virtual StatusOr<uint64_t> Sweep() = 0;
 };
 
+// Has the record of `draft` in use by `lease`, added if there is none. A directory that it names
+// may be made then: what is pruned in between would otherwise be the directory, or a directory that
+// no record names would stay.
+Status UseOrAdd(Ledger& ledger, Lease& lease, const RecordDraft& draft);
+
 }  // namespace cairn::gc

@@ -366,4 +366,13 @@ StatusOr<uint64_t> StoreLedger::TotalBytes() {
   return total;
 }
 
+Status UseOrAdd(Ledger& ledger, Lease& lease, const RecordDraft& draft) {
+  ASSIGN_OR_RETURN(bool in_use, lease.Use(draft.identity));
+  while (!in_use) {
+    RETURN_IF_ERROR(ledger.Add(draft));
+    ASSIGN_OR_RETURN(in_use, lease.Use(draft.identity));  // unless it was pruned just now
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace cairn::gc

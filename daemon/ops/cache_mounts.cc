@@ -93,17 +93,12 @@ StatusOr<std::unique_ptr<CacheMounts::Use>> CacheMounts::Acquire(const Request& 
   auto use = std::make_unique<Use>(*this, name, absl::StrCat(root_, "/", Digest::Of(name).hex()));
   const std::string identity = absl::StrCat("mount:", name);
   MutexLock lock(making_);
-  // A record that is in use comes first: what is pruned between here and the step would otherwise
-  // be the directory, or a directory that no record names would stay.
-  ASSIGN_OR_RETURN(bool in_use, lease.Use(identity));
-  while (!in_use) {
-    RETURN_IF_ERROR(ledger_.Add({.identity = identity,
-                                 .type = gc::RecordType::kCacheMount,
-                                 .description = request.description,
-                                 .is_mutable = true,
-                                 .directories = {use->directory()}}));
-    ASSIGN_OR_RETURN(in_use, lease.Use(identity));  // unless it was pruned just now
-  }
+  RETURN_IF_ERROR(gc::UseOrAdd(ledger_, lease,
+                               {.identity = identity,
+                                .type = gc::RecordType::kCacheMount,
+                                .description = request.description,
+                                .is_mutable = true,
+                                .directories = {use->directory()}}));
   RETURN_IF_ERROR_IN(Make(use->directory(), request, cancel),
                      absl::StrCat("cache mount ", request.id));
   return use;
