@@ -136,7 +136,8 @@ std::optional<LayerBlob> LayerExporter::Find(const Layer& layer) {
 
 Status LayerExporter::Remember(const Layer& layer, const LayerBlob& blob, Compression compression) {
   const LayerOptions options{.compression = compression};
-  return database_.Put(blob::Table::kLayers, MemoryKey(layer.delta, options), EncodeMemory(blob));
+  return database_.Put(blob::Table::kLayers, MemoryKey(layer, options, /*recompressed=*/false),
+                       EncodeMemory(blob));
 }
 
 StatusOr<absl::Time> LayerExporter::FirstExported(const Layer& layer, absl::Time now) {

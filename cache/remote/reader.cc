@@ -11,7 +11,7 @@
 namespace cairn::remote {
 namespace {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 using registry::Descriptor;
 
 constexpr uint64_t kMaxConfigBytes = 32 << 20;
@@ -26,14 +26,14 @@ StatusOr<std::string> ReadConfig(CacheSource& source, const Descriptor& descript
 }
 
 // The times at which the layers of an image were made, as its history tells.
-std::vector<absl::Time> LayerTimes(const Json& config) {
+std::vector<absl::Time> LayerTimes(const SortedJson& config) {
   std::vector<absl::Time> times;
   const auto history = config.find("history");
   if (history == config.end() || !history->is_array()) {
     return times;
   }
-  for (const Json& entry : *history) {
-    if (!entry.is_object() || entry.value("empty_layer", Json(false)) == Json(true)) {
+  for (const SortedJson& entry : *history) {
+    if (!entry.is_object() || entry.value("empty_layer", SortedJson(false)) == SortedJson(true)) {
       continue;
     }
     absl::Time time = absl::InfinitePast();
@@ -56,7 +56,7 @@ StatusOr<std::optional<CacheDocument>> ReadInline(CacheSource& source,
     return std::nullopt;  // an attestation, or some other artifact
   }
   ASSIGN_OR_RETURN(const std::string text, ReadConfig(source, manifest.config, cancel));
-  const Json config = Json::parse(text, nullptr, false);
+  const SortedJson config = SortedJson::parse(text, nullptr, false);
   const auto found = config.is_object() ? config.find(kInlineCacheKey) : config.end();
   std::string records;
   if (found == config.end() || !found->is_string() ||

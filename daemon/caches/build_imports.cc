@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache/remote/reader.h"
 #include "cache/remote/registry_cache.h"
+#include "daemon/caches/attributes.h"
 #include "daemon/caches/client_directory.h"
 #include "daemon/caches/imported_cache.h"
 #include "daemon/exporter/progress_line.h"
@@ -17,13 +18,6 @@ namespace {
 
 // A cache that takes longer to be read than this is none for the steps that want it by then.
 constexpr absl::Duration kReadWait = absl::Seconds(20);
-
-using Attributes = std::map<std::string, std::string>;
-
-std::string ValueOf(const Attributes& attributes, const std::string& key) {
-  const auto found = attributes.find(key);
-  return found == attributes.end() ? "" : found->second;
-}
 
 // How a cache is called in the progress.
 std::string NameOf(const std::string& type, const Attributes& attributes) {

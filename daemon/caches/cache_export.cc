@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache/registry/manifest.h"
 #include "cache/remote/registry_cache.h"
+#include "daemon/caches/attributes.h"
 #include "daemon/caches/client_directory.h"
 #include "daemon/exporter/image_options.h"
 #include "daemon/exporter/progress_line.h"
@@ -15,14 +16,7 @@
 namespace cairn::caches {
 namespace {
 
-using Attributes = std::map<std::string, std::string>;
-
 constexpr char kManifestKey[] = "cache.manifest";
-
-std::string ValueOf(const Attributes& attributes, const std::string& key) {
-  const auto found = attributes.find(key);
-  return found == attributes.end() ? "" : found->second;
-}
 
 StatusOr<std::optional<bool>> FlagOf(const Attributes& attributes, const std::string& key) {
   if (attributes.count(key) == 0) {

@@ -87,7 +87,7 @@ TEST(DocumentTest, RecordsOfOthersAndMalformedOnesAreMisses) {
 }
 
 TEST(DocumentTest, WhatIsNoDocumentIsRefused) {
-  for (const std::string& text : {"", "[]", "{", R"({"records":7})"}) {
+  for (const char* text : {"", "[]", "{", R"({"records":7})"}) {
     EXPECT_THAT(DecodeConfig(text, {}), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
   }
   EXPECT_THAT(DecodeConfig(EncodeConfig(Document()), {Layer("two")}),
