@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "client/exit_code.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/subprocess.h"
 
@@ -102,7 +103,10 @@ StatusOr<std::string> Detach(const CancelToken& cancel) {
   ::unlink(log_path.c_str());
   RETURN_IF_ERROR(cancel.Check());
   RETURN_IF_ERROR(word.status());
-  return absl::UnknownError(word->empty() ? "the run in the background ended unexpectedly" : *word);
+  ASSIGN_OR_RETURN(const int code, background->Wait());
+  return WithExitCode(
+      absl::UnknownError(word->empty() ? "the run in the background ended unexpectedly" : *word),
+      code);
 }
 
 StatusOr<int> RunDetached(Connection& connection, const RunRequest& request, const std::string& id,
@@ -145,7 +149,7 @@ StatusOr<int> RunDetached(Connection& connection, const RunRequest& request, con
   if (record.ok() && (report.valid() || cancel.cancelled() || remove)) {
     (*record)->Remove();
   } else if (record.ok()) {
-    run.exit_code = code.ok() ? *code : 1;
+    run.exit_code = code.ok() ? *code : ExitCodeOf(code.status());
     RETURN_IF_ERROR((*record)->Save(run));
   }
   return code;

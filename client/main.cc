@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/exit_code.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::client {
@@ -92,7 +93,7 @@ int Main(int argc, char** argv) {
     return *result;
   }
   std::fprintf(stderr, "ERROR: %s\n", std::string(result.status().message()).c_str());
-  return absl::IsCancelled(result.status()) ? kExitInterrupted : 1;
+  return ExitCodeOf(result.status());
 }
 
 }  // namespace

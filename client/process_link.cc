@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "client/exit_code.h"
 #include "client/render_error.h"
 #include "runtime/base/thread_pool.h"
 
@@ -144,11 +145,13 @@ void ProcessLink::SendEvents() {
 
 StatusOr<int> ProcessLink::ReceiveEvents() {
   int code = 0;
+  bool never_ran = false;
   std::string error;
   Message message;
   while (stream_->Read(&message)) {
     if (message.has_started()) {
-      if (!message.started().never_ran()) {
+      never_ran = message.started().never_ran();
+      if (!never_ran) {
         options_.started();
       }
     } else if (message.has_file()) {
@@ -160,6 +163,9 @@ StatusOr<int> ProcessLink::ReceiveEvents() {
     } else if (message.has_done()) {
       if (code == kNeverRan && error != kExited255) {
         return absl::UnknownError(error);
+      }
+      if (never_ran) {
+        return WithExitCode(absl::UnknownError(error), code);
       }
       return code;
     }

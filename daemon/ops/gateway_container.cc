@@ -32,6 +32,17 @@ StatusOr<int> SignalNumber(string_view name) {
   return found->second;
 }
 
+// The failure of a program that cannot be started has the code that a shell would give it.
+Status WithShellCode(Status started, sandbox::Process& process) {
+  if (!absl::IsFailedPrecondition(started)) {
+    return started;
+  }
+  const sandbox::RunOutcome outcome = process.Wait();
+  return outcome.step == sandbox::SetupStep::kExec
+             ? llb::WithExitCode(std::move(started), static_cast<uint32_t>(outcome.exit_code))
+             : started;
+}
+
 Status Released() { return absl::CancelledError("the container was released: context canceled"); }
 
 }  // namespace
@@ -206,7 +217,7 @@ StatusOr<std::unique_ptr<GatewayProcess>> GatewayContainer::Start(ProcessOptions
     ASSIGN_OR_RETURN(process->pump_, OutputPump::Start(io, options.output));
   }
   RETURN_IF_ERROR(Launch(options, spec, std::move(io), *process, cancel));
-  RETURN_IF_ERROR(process->process_->WaitStarted(cancel));
+  RETURN_IF_ERROR(WithShellCode(process->process_->WaitStarted(cancel), *process->process_));
   {
     MutexLock lock(mu_);
     started_ = true;

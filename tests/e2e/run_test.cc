@@ -205,13 +205,35 @@ TEST_F(RunTest, RunInTheBackgroundThatEndsKeepsItsLogUntilItIsStopped) {
 // Observed: the daemon and with it the client hung.
 TEST_F(RunTest, ProgramThatIsNotThereIsNamed) {
   const CommandOutput run = Cairn({"run", "busybox", "/no/such/program"});
-  EXPECT_NE(run.exit_code, 0);
+  EXPECT_EQ(run.exit_code, 127);
   EXPECT_THAT(run.err, HasSubstr("/no/such/program"));
+}
+
+// Observed: 1 for all of them, as for an image that is not there.
+TEST_F(RunTest, ExitCodesAreThoseOfAShell) {
+  const CommandOutput missing = Cairn({"run", "--rm", "busybox", "no-such-program"});
+  EXPECT_EQ(missing.exit_code, 127);
+  EXPECT_THAT(missing.err,
+              HasSubstr("exec: \"no-such-program\": executable file not found in $PATH"));
+  const CommandOutput data = Cairn({"run", "--rm", "busybox", "/etc/passwd"});
+  EXPECT_EQ(data.exit_code, 126);
+  EXPECT_THAT(data.err, HasSubstr("exec: \"/etc/passwd\": permission denied"));
+  EXPECT_EQ(Cairn({"run", "-d", "busybox", "no-such-program"}).exit_code, 127);
+  EXPECT_EQ(Cairn({"run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"}).exit_code,
+            137);
+  EXPECT_EQ(Cairn({"run", "--rm", "busybox", "sh", "-c", "exit 127"}).exit_code, 127);
+}
+
+// Observed: "remove record "image docker.io/library/none:latest": not found".
+TEST_F(RunTest, RemovingAnImageThatIsNotThereNamesItAsItWasWritten) {
+  const CommandOutput removed = Cairn({"rmi", "none"});
+  EXPECT_EQ(removed.exit_code, 1);
+  EXPECT_EQ(removed.err, "ERROR: no such image: none\n");
 }
 
 TEST_F(RunTest, RunThatCannotStartInTheBackgroundSaysWhy) {
   const CommandOutput run = Cairn({"run", "-d", "busybox", "/no/such/program"});
-  EXPECT_NE(run.exit_code, 0);
+  EXPECT_EQ(run.exit_code, 127);
   EXPECT_THAT(run.err, HasSubstr("/no/such/program"));
   EXPECT_EQ(run.out, "");
 }
