@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/fixture.h"
 #include "tests/e2e/leftovers.h"
+#include "tests/unit/runtime/net/fake_http_server.h"
 
 namespace cairn::e2e {
 namespace {
@@ -96,6 +97,38 @@ TEST_F(FailureTest, MistakesInDockerfilesAreNamedWithTheirLine) {
   }
 }
 
+// Observed: such errors came without the excerpt that other steps' errors have.
+TEST_F(FailureTest, WhatAServerRefusesToAddIsNamedWithItsLine) {
+  const testing::FakeHttpServer server([](const testing::FakeRequest& request) {
+    return request.target == "/none" ? testing::FakeResponse{.status = 404}
+                                     : testing::FakeResponse{.body = "content"};
+  });
+  const std::string none = server.url("/none").ToString();
+  const std::string file = server.url("/file").ToString();
+  const Mistake mistakes[] = {
+      {"FROM busybox\nADD " + none + " /\n", "Dockerfile:2",
+       "get " + none + ": invalid response status 404"},
+      {"FROM busybox\nADD --checksum=sha256:" + std::string(64, '0') + " " + file + " /\n",
+       "Dockerfile:2", "digest mismatch for " + file},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const CommandOutput failed = Build(mistake.dockerfile);
+    EXPECT_EQ(failed.exit_code, 1) << failed.err;
+    EXPECT_THAT(failed.err,
+                AllOf(HasSubstr(mistake.what), HasSubstr(mistake.where), HasSubstr("2 | >>> ADD")));
+  }
+}
+
+// Observed: neither was mentioned.
+TEST_F(FailureTest, CachesElsewhereAreIgnoredAloudOrRefused) {
+  const CommandOutput imported = Build("FROM busybox\n", {"--cache-from", "localhost:1/cache"});
+  EXPECT_EQ(imported.exit_code, 0) << imported.err;
+  EXPECT_THAT(imported.err, HasSubstr("registry cache localhost:1/cache ignored"));
+  const CommandOutput exported = Build("FROM busybox\n", {"--cache-to", "localhost:1/cache"});
+  EXPECT_EQ(exported.exit_code, 1);
+  EXPECT_THAT(exported.err, HasSubstr("cannot export registry cache localhost:1/cache"));
+}
+
 struct Misuse {
   std::vector<std::string> arguments;
   std::string what;
@@ -117,6 +150,9 @@ TEST_F(FailureTest, MistakesOnTheCommandLineAreNamed) {
       {{"--secret", "src=/nowhere"}, "id is missing"},
       {{"--build-context", "docs"}, "want name=value"},
       {{"--build-context", "docs=/nowhere"}, "/nowhere is not a directory"},
+      {{"-t", "UPPER:1"},
+       "invalid tag \"UPPER:1\": invalid reference format: repository name (library/UPPER) must be "
+       "lowercase"},
       {{"--progress", "loud"}, "loud"},
   };
   for (const Misuse& misuse : misuses) {
@@ -124,6 +160,7 @@ TEST_F(FailureTest, MistakesOnTheCommandLineAreNamed) {
     const CommandOutput failed = Build("FROM busybox\nRUN true\n", misuse.arguments);
     EXPECT_NE(failed.exit_code, 0) << failed.err;
     EXPECT_THAT(failed.out + failed.err, HasSubstr(misuse.what));
+    EXPECT_THAT(failed.err, Not(HasSubstr("RUN true")));  // nothing is built in vain
   }
   EXPECT_THAT(Cairn({"build", directory_ / "nowhere"}).err,
               HasSubstr("nowhere is not a directory"));

@@ -158,9 +158,7 @@ class Copier {
       git.checksum = request_.checksum;
     }
     git.mtime.clear();
-    const llb::Output source = GitSource(git);
-    source.node->SetName(title_);
-    AddCopy(source, "/");
+    AddCopy(Named(GitSource(git)), "/");
     return absl::OkStatus();
   }
 
@@ -178,9 +176,7 @@ class Copier {
       }
     }
     const std::string name = UrlFileName(url);
-    const llb::Output source = HttpSource(url, name, request_.checksum);
-    source.node->SetName(title_);
-    AddCopy(source, JoinPath("/", name))
+    AddCopy(Named(HttpSource(url, name, request_.checksum)), JoinPath("/", name))
         ->set_attemptunpackdockercompatibility(request_.unpack.value_or(false));
     return absl::OkStatus();
   }
@@ -214,6 +210,13 @@ class Copier {
     if (!required.empty()) {
       copy->add_required_paths(required);
     }
+  }
+
+  // A source of this instruction: fetched as a step of its own, whose failure is this line's.
+  llb::Output Named(llb::Output source) {
+    source.node->SetName(title_);
+    SetLocation(d_.context, *source.node, d_.command().location);
+    return source;
   }
 
   pb::FileActionCopy* AddCopy(const llb::Output& source, const std::string& path) {
