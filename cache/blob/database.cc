@@ -5,6 +5,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
@@ -34,6 +35,16 @@ class NullLogger final : public rocksdb::Logger {
   NullLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
+};
+
+// After a full disk RocksDB looks every few seconds by itself whether there is room, and until then
+// refuses to be resumed by anybody else. Here the next write tries.
+class ResumedByWrites final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
 };
 
 rocksdb::Slice ToSlice(string_view text) { return {text.data(), text.size()}; }
@@ -74,6 +85,7 @@ rocksdb::Options MakeOptions() {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.info_log = std::make_shared<NullLogger>();
+  options.listeners.push_back(std::make_shared<ResumedByWrites>());
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.track_and_verify_wals_in_manifest = true;
   // What the log holds at start stays in it: writing tables then would make every start slow.
