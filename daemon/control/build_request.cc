@@ -71,7 +71,8 @@ StatusOr<BuildRequest> DecodeBuildRequest(const api::SolveRequest& request) {
   }
   out.session_id = request.session();
   out.frontend = request.frontend();
-  if (request.has_definition() && request.definition().def_size() > 0) {
+  // One without vertices is scratch, which is not the same as none.
+  if (request.has_definition() && (request.definition().def_size() > 0 || out.frontend.empty())) {
     out.definition = request.definition();
     if (!out.frontend.empty()) {
       return absl::InvalidArgumentError("cannot solve with both definition and frontend specified");

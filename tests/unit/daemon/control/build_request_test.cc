@@ -67,5 +67,16 @@ TEST(BuildRequestTest, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(DecodeBuildRequest(future).ok());
 }
 
+// TestDiffScratch of BuildKit's client suite: the daemon waited for a driver that never came.
+TEST(BuildRequestTest, ADefinitionWithoutVerticesIsScratch) {
+  api::SolveRequest request;
+  request.set_ref("build");
+  EXPECT_FALSE(DecodeBuildRequest(request)->definition.has_value());
+  request.mutable_definition();
+  EXPECT_TRUE(DecodeBuildRequest(request)->definition.has_value());
+  request.set_frontend("dockerfile.v0");
+  EXPECT_FALSE(DecodeBuildRequest(request)->definition.has_value());
+}
+
 }  // namespace
 }  // namespace cairn::control
