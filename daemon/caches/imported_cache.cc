@@ -32,10 +32,14 @@ class KnownStep final : public solver::ImportedStep {
   StatusOr<std::vector<solver::OpOutput>> Fetch(const std::vector<layer::Chain>& inputs,
                                                 gc::Lease& lease,
                                                 const CancelToken& cancel) override {
-    std::vector<solver::OpOutput> outputs;
-    for (const remote::DocumentOutput& known : record_.outputs) {
-      if (!known.layers || known.base_input >= static_cast<int>(inputs.size())) {
-        return absl::NotFoundError("the cache has no layers for the step");
+    auto outputs = solver::ContentOnlyOutputs(*this, record_.key, inputs);
+    if (!outputs) {
+      return absl::DataLossError("the cache speaks of another step");
+    }
+    for (size_t i = 0; i < record_.outputs.size(); ++i) {
+      const remote::DocumentOutput& known = record_.outputs[i];
+      if (!known.layers) {
+        continue;
       }
       ASSIGN_OR_RETURN(layer::Chain chain, contents_->intake.Scratch());
       if (known.base_input >= 0) {
@@ -49,9 +53,9 @@ class KnownStep final : public solver::ImportedStep {
         return absl::DataLossError(absl::StrCat("the layers come to ", chain.content.ToString(),
                                                 ", the cache says ", known.content.ToString()));
       }
-      outputs.push_back({.chain = std::move(chain), .base_input = known.base_input});
+      (*outputs)[i].chain = std::move(chain);
     }
-    return outputs;
+    return *std::move(outputs);
   }
 
  private:

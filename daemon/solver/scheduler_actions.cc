@@ -218,7 +218,13 @@ bool Scheduler::FetchStep(Step& step, Attempt& attempt, RunResult& result) {
   result.outputs = *std::move(outputs);
   result.duration = step.imported->duration();
   result.fetched = true;
-  RecordRun(step, result);
+  // A record has all outputs of its step.
+  const bool whole =
+      std::none_of(result.outputs.begin(), result.outputs.end(),
+                   [](const OpOutput& output) { return HasContentOnly(output.chain); });
+  if (whole) {
+    RecordRun(step, result);
+  }
   return true;
 }
 
@@ -292,7 +298,7 @@ std::vector<Plan::StepId> Scheduler::InputsToBringIn(const Step& step) const {
     bool needed = !fetches;
     if (fetches) {
       for (const ImportedOutput& output : step.imported->outputs()) {
-        needed = needed || output.base_input == static_cast<int>(i);
+        needed = needed || (output.layers && output.base_input == static_cast<int>(i));
       }
     }
     if (needed && HasContentOnly(step.input_chains[i])) {

@@ -35,18 +35,19 @@ class ImportedStep {
   virtual ~ImportedStep() = default;
   virtual const std::vector<ImportedOutput>& outputs() const = 0;
   virtual absl::Duration duration() const = 0;
-  // Brings the layers in, on top of these inputs, which are whole. kDataLoss when they do not come
-  // to what was announced.
+  // Brings in the layers that there are, on top of these inputs; those that they lie on are whole.
+  // Outputs without layers stay content only. kDataLoss when layers do not come to what was
+  // announced.
   virtual StatusOr<std::vector<OpOutput>> Fetch(const std::vector<layer::Chain>& inputs,
                                                 gc::Lease& lease, const CancelToken& cancel) = 0;
-  // Whether Fetch has anything to fetch from.
+  // Whether Fetch has anything to fetch.
   bool fetchable() const {
     for (const ImportedOutput& output : outputs()) {
-      if (!output.layers) {
-        return false;
+      if (output.layers) {
+        return true;
       }
     }
-    return true;
+    return false;
   }
 };
 

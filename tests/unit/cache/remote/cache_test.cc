@@ -15,10 +15,9 @@
 namespace cairn::remote {
 namespace {
 
-using ::cairn::testing::IsOk;
 using ::cairn::testing::StatusIs;
+using ::testing::_;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // A daemon's stores.
@@ -100,9 +99,9 @@ TEST_F(CacheTest, BytesThatAreNotWhatWasAnnouncedAreNotBroughtIn) {
   Write({"a=one"});
   ASSERT_OK_AND_ASSIGN(const FoundCache found, ReadCache(place_, {}));
   place_.blobs[blob_] += "more";
-  EXPECT_THAT(BringIn(found.documents[0].layers[0]), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(BringIn(found.documents[0].layers[0]), StatusIs(absl::StatusCode::kDataLoss, _));
   place_.blobs.erase(blob_);
-  EXPECT_THAT(BringIn(found.documents[0].layers[0]), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(BringIn(found.documents[0].layers[0]), StatusIs(absl::StatusCode::kNotFound, _));
   EXPECT_THAT(there_.stores.blobs().Contains(blob_), testing::IsOkAndHolds(false));
 }
 
@@ -151,9 +150,9 @@ TEST_F(CacheTest, AnImageCarriesOneInline) {
 }
 
 TEST_F(CacheTest, APlaceWithoutACacheIsAnError) {
-  EXPECT_THAT(ReadCache(place_, {}), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(ReadCache(place_, {}), StatusIs(absl::StatusCode::kNotFound, _));
   ASSERT_OK(place_.PutManifest({.media_type = "", .digest = Digest::Of("x")}, "x", {}));
-  EXPECT_THAT(ReadCache(place_, {}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ReadCache(place_, {}), StatusIs(absl::StatusCode::kInvalidArgument, _));
 }
 
 }  // namespace

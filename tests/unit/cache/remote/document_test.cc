@@ -6,6 +6,7 @@ namespace cairn::remote {
 namespace {
 
 using ::cairn::testing::StatusIs;
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -88,10 +89,10 @@ TEST(DocumentTest, RecordsOfOthersAndMalformedOnesAreMisses) {
 
 TEST(DocumentTest, WhatIsNoDocumentIsRefused) {
   for (const char* text : {"", "[]", "{", R"({"records":7})"}) {
-    EXPECT_THAT(DecodeConfig(text, {}), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
+    EXPECT_THAT(DecodeConfig(text, {}), StatusIs(absl::StatusCode::kInvalidArgument, _)) << text;
   }
   EXPECT_THAT(DecodeConfig(EncodeConfig(Document()), {Layer("two")}),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
 }
 
 }  // namespace
