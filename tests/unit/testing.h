@@ -25,11 +25,6 @@ MATCHER(IsOk, "is OK") {
   return StatusOf(arg).ok();
 }
 
-MATCHER_P(StatusIs, code, "has that code") {
-  *result_listener << StatusOf(arg).ToString();
-  return StatusOf(arg).code() == code;
-}
-
 MATCHER_P2(StatusIs, code, message, "has that code and message") {
   *result_listener << StatusOf(arg).ToString();
   return StatusOf(arg).code() == code &&
