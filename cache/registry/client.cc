@@ -165,29 +165,6 @@ StatusOr<std::string> RegistryClient::FetchManifest(const ImageReference& reposi
   return document;
 }
 
-StatusOr<uint64_t> RegistryClient::BlobSize(const ImageReference& repository, const Digest& digest,
-                                            const Access& access) {
-  uint64_t size = 0;
-  RETURN_IF_ERROR(OnEndpoints(repository, true, access, [&](const Endpoint& endpoint) -> Status {
-    Exchange exchange(http_, authorizer_, endpoint, PullScope(repository), access);
-    ASSIGN_OR_RETURN(
-        const net::HttpResponse response,
-        exchange.Send(exchange.Request(
-            "HEAD", absl::StrCat(repository.repository(), "/blobs/", digest.ToString()))));
-    if (!response.ok()) {
-      return PullError(repository.WithDigest(digest), response);
-    }
-    const std::optional<uint64_t> length = response.content_length();
-    if (!length.has_value()) {
-      return absl::UnavailableError(
-          absl::StrCat("the registry does not tell the size of ", digest.ToString()));
-    }
-    size = *length;
-    return absl::OkStatus();
-  }));
-  return size;
-}
-
 StatusOr<std::string> RegistryClient::FetchReferrers(const ImageReference& repository,
                                                      const Digest& subject, const Access& access) {
   std::string document;
@@ -287,6 +264,29 @@ Status RegistryClient::FetchBlob(const ImageReference& repository, const Descrip
   }
   RETURN_IF_ERROR_IN(download.Finish(), what);
   return absl::OkStatus();
+}
+
+StatusOr<uint64_t> RegistryClient::BlobSize(const ImageReference& repository, const Digest& digest,
+                                            const Access& access) {
+  uint64_t size = 0;
+  RETURN_IF_ERROR(OnEndpoints(repository, true, access, [&](const Endpoint& endpoint) -> Status {
+    Exchange exchange(http_, authorizer_, endpoint, PullScope(repository), access);
+    ASSIGN_OR_RETURN(
+        const net::HttpResponse response,
+        exchange.Send(exchange.Request(
+            "HEAD", absl::StrCat(repository.repository(), "/blobs/", digest.ToString()))));
+    if (!response.ok()) {
+      return PullError(repository.WithDigest(digest), response);
+    }
+    const std::optional<uint64_t> length = response.content_length();
+    if (!length.has_value()) {
+      return absl::UnavailableError(
+          absl::StrCat("the registry does not tell the size of ", digest.ToString()));
+    }
+    size = *length;
+    return absl::OkStatus();
+  }));
+  return size;
 }
 
 }  // namespace cairn::registry

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/control/timestamps.h"
+#include "daemon/exporter/image_config.h"
 
 namespace cairn::control {
 namespace {
@@ -52,8 +52,8 @@ void Append(const std::string& trace, const Span& span, std::string* out) {
       {"SpanContext", ContextJson(trace, span.id)},
       {"Parent", ContextJson(trace, span.parent)},
       {"SpanKind", kInternalSpan},
-      {"StartTime", FormatCurrentTime(span.started)},
-      {"EndTime", FormatCurrentTime(span.completed)},
+      {"StartTime", exporter::FormatTimestamp(span.started)},
+      {"EndTime", exporter::FormatTimestamp(span.completed)},
       {"Attributes", AttributesJson(span.attributes)},
       {"Events", nullptr},
       {"Links", nullptr},

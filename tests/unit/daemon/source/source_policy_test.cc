@@ -69,7 +69,7 @@ TEST(SourcePolicyTest, ConvertedSourcesAreJudgedAsWhatTheyBecame) {
 }
 
 TEST(SourcePolicyTest, RegularExpressionsAndDollars) {
-  EXPECT_THAT(Apply({Of({MakeRule(policy::CONVERT, "^https://(?P<host>[a-z]+)/(.*)$",
+  EXPECT_THAT(Apply({Of({MakeRule(policy::CONVERT, "^https://(?P<host>h[a-z]+)/(.*)$",
                                   "https://mirror/${host}/$2?$$x", policy::REGEX)})},
                     "https://host/file"),
               IsOkAndHolds("https://mirror/host/file?$x"));

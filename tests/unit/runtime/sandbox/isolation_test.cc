@@ -1,6 +1,7 @@
 // What a step can see and do.
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -57,8 +58,8 @@ TEST_F(IsolationTest, InsecureModeHasAllPowers) {
 // On hosts with cgroups of the first version there was no /sys/fs/cgroup/cpuset to work in.
 TEST_F(IsolationTest, InsecureModeFindsControllersWhereTheHostHasThem) {
   const std::string group = std::filesystem::exists("/sys/fs/cgroup/cpuset/tasks")
-                                ? "/sys/fs/cgroup/cpuset/cairn-test"
-                                : "/sys/fs/cgroup/cairn-test";
+                                ? absl::StrCat("/sys/fs/cgroup/cpuset/cairn-test-", ::getpid())
+                                : absl::StrCat("/sys/fs/cgroup/cairn-test-", ::getpid());
   EXPECT_EQ(Run(Insecure(), Shell("mkdir " + group + " && rmdir " + group + " && echo made")).out,
             "made\n");
 }
