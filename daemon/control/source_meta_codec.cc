@@ -75,6 +75,7 @@ solver::ResolveSourceRequest DecodeSourceRequest(const gateway::ResolveSourceMet
     const gateway::ChecksumRequest& checksum = request.http().checksumrequest();
     out.checksum = {.algorithm = AlgorithmOf(checksum), .suffix = checksum.suffix()};
   }
+  out.git_objects = request.git().returnobject();
   out.source_policies.assign(request.sourcepolicies().begin(), request.sourcepolicies().end());
   return out;
 }
@@ -93,6 +94,8 @@ void EncodeSourceMeta(const solver::SourceMeta& meta,
     response->mutable_git()->set_checksum(meta.git->checksum);
     response->mutable_git()->set_ref(meta.git->ref);
     response->mutable_git()->set_commitchecksum(meta.git->commit_checksum);
+    response->mutable_git()->set_commitobject(meta.git->commit_object);
+    response->mutable_git()->set_tagobject(meta.git->tag_object);
   }
   if (meta.http.has_value()) {
     EncodeHttp(*meta.http, response->mutable_http());

@@ -153,11 +153,6 @@ Status Daemon::Parts::OpenWorker() {
 
 Status Daemon::Parts::OpenSolver() {
   sessions = std::make_unique<session::SessionManager>(log);
-  sources = std::make_unique<source::SourceFactory>(
-      source::SourceStores{*sessions, *store->chains, *store->database, *store->ledger, *registry,
-                           *store->images, *http});
-  source_bridge = std::make_unique<SourceBridge>(*sources);
-
   const std::string sockets = absl::StrCat(config.root, "/sockets");
   std::error_code error;
   std::filesystem::remove_all(sockets, error);
@@ -165,6 +160,10 @@ Status Daemon::Parts::OpenSolver() {
   if (error) {
     return ErrnoStatus(error.value(), absl::StrCat("make ", sockets));
   }
+  sources = std::make_unique<source::SourceFactory>(source::SourceStores{
+      *sessions, *store->chains, *store->database, *store->snapshots, *store->ledger, *registry,
+      *store->images, *store->repositories, *http, sockets});
+  source_bridge = std::make_unique<SourceBridge>(*sources);
   op_environment = std::make_unique<ops::OpEnvironment>(ops::OpEnvironment{
       *store->chains,
       clock,

@@ -1,5 +1,6 @@
 // cairnd: builds container images for its clients.
 #include <grpc/grpc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -57,6 +58,9 @@ int Run(const Config& config, Logger& log) {
 
 int Main(int argc, char** argv) {
   MemoryReturn::Configure();
+  // What programs of the daemon write (git's checkouts) has the modes that images are made of,
+  // whoever starts it.
+  ::umask(022);
   StatusOr<StartRequest> request = ReadCommandLine(argc, argv);
   if (!request.ok()) {
     Print(stderr, absl::StrCat("cairnd: ", request.status().message(), "\n"));

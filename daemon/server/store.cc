@@ -12,6 +12,7 @@ namespace {
 constexpr char kDatabase[] = "database";
 constexpr char kSnapshots[] = "snapshots";
 constexpr char kMounts[] = "mounts";
+constexpr char kGit[] = "git";
 
 Status MakeDirectory(const std::string& path) {
   std::error_code error;
@@ -32,7 +33,8 @@ Status MakeDirectory(const std::string& path) {
 // Everything below `root`, which `lock` holds.
 StatusOr<std::unique_ptr<Store>> OpenParts(const std::shared_ptr<fs::FileLock>& lock,
                                            const std::string& root, const Clock& clock) {
-  std::unique_ptr<Store> store(new Store{lock, root, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}});
+  std::unique_ptr<Store> store(
+      new Store{lock, root, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}});
   ASSIGN_OR_RETURN(store->database, blob::Database::Open(absl::StrCat(root, "/", kDatabase)));
   ASSIGN_OR_RETURN(store->blobs,
                    blob::BlobStore::Open(absl::StrCat(root, "/blobs"), *store->database));
@@ -52,18 +54,20 @@ StatusOr<std::unique_ptr<Store>> OpenParts(const std::shared_ptr<fs::FileLock>& 
        [snapshots](uint64_t wanted) { return snapshots->RemoveUnused(wanted); }});
   ASSIGN_OR_RETURN(store->cache_mounts, ops::CacheMounts::Open(absl::StrCat(root, "/", kMounts),
                                                                *store->ledger, *store->snapshots));
+  ASSIGN_OR_RETURN(store->repositories,
+                   source::GitRepositories::Open(absl::StrCat(root, "/", kGit), *store->ledger));
   store->layers = std::make_unique<layer::LayerExporter>(*store->trees, *store->database);
   return store;
 }
 
 // Puts away a database that `damage` was found in, and with it what nothing else accounts for:
-// snapshots, which the same power loss may have damaged, and cache mounts, which no record names
-// any more. Files of blobs become strays, which the next sweep removes.
+// snapshots, which the same power loss may have damaged, and cache mounts and git repositories,
+// which no record names any more. Files of blobs become strays, which the next sweep removes.
 Status StartEmpty(const std::string& root, const Status& damage, Logger& log) {
   ASSIGN_OR_RETURN(const std::string aside,
                    blob::Database::SetAside(absl::StrCat(root, "/", kDatabase)));
   ASSIGN_OR_RETURN(const fs::RootDir directory, fs::RootDir::Open(root));
-  for (const char* unaccounted : {kSnapshots, kMounts}) {
+  for (const char* unaccounted : {kSnapshots, kMounts, kGit}) {
     RETURN_IF_ERROR(fs::RemoveTree(directory.fd(), unaccounted));
   }
   log.Error("the cache's database is damaged: starting with an empty cache",

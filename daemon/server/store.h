@@ -15,6 +15,7 @@
 #include "cache/steps/step_table.h"
 #include "cache/tree/tree_store.h"
 #include "daemon/ops/cache_mounts.h"
+#include "daemon/source/git_repositories.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
@@ -42,6 +43,7 @@ struct Store {
   std::unique_ptr<steps::StepTable> steps;
   std::unique_ptr<snapshot::Snapshotter> snapshots;
   std::unique_ptr<ops::CacheMounts> cache_mounts;
+  std::unique_ptr<source::GitRepositories> repositories;
   std::unique_ptr<layer::LayerExporter> layers;
 };
 

@@ -109,6 +109,8 @@ struct SourceMeta {
     std::string checksum;
     std::string ref;
     std::string commit_checksum;
+    std::string commit_object;  // as git stores it, when that was asked for
+    std::string tag_object;
   };
   std::optional<Git> git;
   struct Http {
@@ -136,6 +138,7 @@ struct ResolveSourceRequest {
   };
   std::optional<Checksum> checksum;
   SourcePolicies source_policies;
+  bool git_objects = false;  // the commit and the tag themselves
 };
 
 struct FileStat {

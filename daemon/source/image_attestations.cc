@@ -61,19 +61,16 @@ Status AddBlob(const registry::Descriptor& descriptor, std::string data,
 
 }  // namespace
 
-StatusOr<std::string> ImageResolver::AddChainManifest(const registry::ImageReference& repository,
+StatusOr<std::string> ImageResolver::AddChainManifest(ImageContent& content,
                                                       const registry::Descriptor& descriptor,
-                                                      const registry::Access& access,
                                                       solver::AttestationChain* chain) {
-  ASSIGN_OR_RETURN(std::string document, LoadManifest(repository, descriptor, access));
+  ASSIGN_OR_RETURN(std::string document, LoadManifest(content, descriptor));
   RETURN_IF_ERROR(AddBlob(descriptor, document, chain));
   return document;
 }
 
-Status ImageResolver::AddSignature(const registry::ImageReference& repository,
-                                   const registry::Access& access,
-                                   solver::AttestationChain* chain) {
-  const auto referrers = registry_.FetchReferrers(repository, *chain->attestation_manifest, access);
+Status ImageResolver::AddSignature(ImageContent& content, solver::AttestationChain* chain) {
+  const auto referrers = content.FetchReferrers(*chain->attestation_manifest);
   if (absl::IsNotFound(referrers.status())) {
     return absl::OkStatus();
   }
@@ -84,10 +81,10 @@ Status ImageResolver::AddSignature(const registry::ImageReference& repository,
     return absl::OkStatus();
   }
   chain->signature_manifests = {signature->digest};
-  ASSIGN_OR_RETURN(const std::string text, AddChainManifest(repository, *signature, access, chain));
+  ASSIGN_OR_RETURN(const std::string text, AddChainManifest(content, *signature, chain));
   ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ParseManifest(text));
   for (const registry::Descriptor& layer : manifest.layers) {
-    ASSIGN_OR_RETURN(std::string data, LoadBlob(repository, layer, access));
+    ASSIGN_OR_RETURN(std::string data, LoadBlob(content, layer));
     RETURN_IF_ERROR(AddBlob(layer, std::move(data), chain));
   }
   return absl::OkStatus();
@@ -98,10 +95,16 @@ StatusOr<std::optional<solver::AttestationChain>> ImageResolver::ResolveAttestat
     const std::vector<std::string>& predicate_types, const registry::Access& access) {
   ASSIGN_OR_RETURN(const registry::ImageReference parsed,
                    registry::ImageReference::Parse(reference));
-  const std::string context = parsed.ToString();
-  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), context);
-  registry::Descriptor top = located.descriptor;
-  ASSIGN_OR_RETURN_IN(const std::string text, LoadManifest(parsed, top, access), context);
+  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), parsed.ToString());
+  RepositoryContent content(registry_, parsed, access);
+  return ResolveAttestationsIn(content, parsed, located.descriptor, platform, predicate_types);
+}
+
+StatusOr<std::optional<solver::AttestationChain>> ImageResolver::ResolveAttestationsIn(
+    ImageContent& content, const registry::ImageReference& name, registry::Descriptor top,
+    const Platform& platform, const std::vector<std::string>& predicate_types) {
+  const std::string context = name.ToString();
+  ASSIGN_OR_RETURN_IN(const std::string text, LoadManifest(content, top), context);
   ASSIGN_OR_RETURN_IN(const bool is_index, registry::IsIndexDocument(top.media_type, text),
                       context);
   if (!is_index) {
@@ -123,21 +126,21 @@ StatusOr<std::optional<solver::AttestationChain>> ImageResolver::ResolveAttestat
   }
   chain.attestation_manifest = attestation->digest;
   ASSIGN_OR_RETURN_IN(const std::string manifest_text,
-                      AddChainManifest(parsed, *attestation, access, &chain), context);
-  RETURN_IF_ERROR_IN(AddSignature(parsed, access, &chain), context);
+                      AddChainManifest(content, *attestation, &chain), context);
+  RETURN_IF_ERROR_IN(AddSignature(content, &chain), context);
   ASSIGN_OR_RETURN_IN(const registry::Manifest manifest, registry::ParseManifest(manifest_text),
                       context);
   const std::set<std::string> wanted(predicate_types.begin(), predicate_types.end());
   for (const registry::Descriptor& layer : manifest.layers) {
     const auto type = layer.annotations.find(kPredicateType);
     if (type != layer.annotations.end() && wanted.count(type->second) > 0) {
-      ASSIGN_OR_RETURN_IN(std::string data, LoadBlob(parsed, layer, access), context);
+      ASSIGN_OR_RETURN_IN(std::string data, LoadBlob(content, layer), context);
       RETURN_IF_ERROR_IN(AddBlob(layer, std::move(data), &chain), context);
     }
   }
   gc::RecordDraft record{
       .identity = absl::StrCat("attestations:", top.digest.hex(), ":", image->digest.hex()),
-      .description = "attestations of " + parsed.Familiar()};
+      .description = "attestations of " + name.Familiar()};
   for (const solver::AttestationChain::Blob& blob : chain.blobs) {
     record.blobs.push_back(blob.digest);
   }

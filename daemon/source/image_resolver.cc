@@ -70,41 +70,36 @@ StatusOr<ImageResolver::Located> ImageResolver::Locate(const registry::ImageRefe
   return Located{.descriptor = *resolved, .in_repository = true};
 }
 
-StatusOr<std::string> ImageResolver::LoadManifest(const registry::ImageReference& repository,
-                                                  const registry::Descriptor& descriptor,
-                                                  const registry::Access& access) {
+StatusOr<std::string> ImageResolver::LoadManifest(ImageContent& content,
+                                                  const registry::Descriptor& descriptor) {
   auto stored = blobs_.Read(descriptor.digest, registry::kMaxManifestBytes);
   if (stored.ok()) {
     return stored;
   }
-  ASSIGN_OR_RETURN(std::string document, registry_.FetchManifest(repository, descriptor, access));
+  ASSIGN_OR_RETURN(std::string document, content.FetchManifest(descriptor));
   RETURN_IF_ERROR(blobs_.Put(document).status());
   return document;
 }
 
-StatusOr<std::string> ImageResolver::LoadBlob(const registry::ImageReference& repository,
-                                              const registry::Descriptor& descriptor,
-                                              const registry::Access& access) {
+StatusOr<std::string> ImageResolver::LoadBlob(ImageContent& content,
+                                              const registry::Descriptor& descriptor) {
   auto stored = blobs_.Read(descriptor.digest, kMaxBlob);
   if (stored.ok()) {
     return stored;
   }
   std::string blob;
   fs::StringSink sink(&blob, kMaxBlob);
-  RETURN_IF_ERROR(registry_.FetchBlob(repository, descriptor, sink, access));
+  RETURN_IF_ERROR(content.FetchBlob(descriptor, sink));
   RETURN_IF_ERROR(blobs_.Put(blob).status());
   return blob;
 }
 
-StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
-                                               const Platform& platform, const std::string& mode,
-                                               const registry::Access& access) {
-  ASSIGN_OR_RETURN(const registry::ImageReference parsed,
-                   registry::ImageReference::Parse(reference));
-  const std::string context = parsed.ToString();
-  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), context);
-  const registry::Descriptor& top = located.descriptor;
-  ASSIGN_OR_RETURN_IN(std::string text, LoadManifest(parsed, top, access), context);
+StatusOr<ResolvedImage> ImageResolver::ResolveIn(ImageContent& content,
+                                                 const registry::ImageReference& name,
+                                                 const registry::Descriptor& top,
+                                                 const Platform& platform) {
+  const std::string context = name.ToString();
+  ASSIGN_OR_RETURN_IN(std::string text, LoadManifest(content, top), context);
   registry::Descriptor chosen = top;
   ASSIGN_OR_RETURN_IN(const bool index, registry::IsIndexDocument(top.media_type, text), context);
   if (index) {
@@ -116,22 +111,33 @@ StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
                                               platform.ToString(), " in manifest: not found"));
     }
     chosen = *match;
-    ASSIGN_OR_RETURN_IN(text, LoadManifest(parsed, chosen, access), context);
+    ASSIGN_OR_RETURN_IN(text, LoadManifest(content, chosen), context);
   }
   ASSIGN_OR_RETURN_IN(registry::Manifest manifest, registry::ParseManifest(text), context);
-  ASSIGN_OR_RETURN_IN(std::string config, LoadBlob(parsed, manifest.config, access), context);
+  ASSIGN_OR_RETURN_IN(std::string config, LoadBlob(content, manifest.config), context);
   RETURN_IF_ERROR(ledger_.Add({.identity = absl::StrCat("resolved:", chosen.digest.hex()),
-                               .description = "image config of " + parsed.Familiar(),
+                               .description = "image config of " + name.Familiar(),
                                .blobs = {top.digest, chosen.digest, manifest.config.digest}}));
-  if (located.in_repository) {
-    RETURN_IF_ERROR(RememberSeen(parsed, top.digest));
-    RETURN_IF_ERROR(RememberSeen(parsed, chosen.digest));
-  }
-  return ResolvedImage{.reference = parsed.WithDigest(top.digest),
+  return ResolvedImage{.reference = name.WithDigest(top.digest),
                        .top = top.digest,
                        .manifest = chosen,
                        .document = std::move(manifest),
                        .config = std::move(config)};
+}
+
+StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
+                                               const Platform& platform, const std::string& mode,
+                                               const registry::Access& access) {
+  ASSIGN_OR_RETURN(const registry::ImageReference parsed,
+                   registry::ImageReference::Parse(reference));
+  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), parsed.ToString());
+  RepositoryContent content(registry_, parsed, access);
+  ASSIGN_OR_RETURN(ResolvedImage image, ResolveIn(content, parsed, located.descriptor, platform));
+  if (located.in_repository) {
+    RETURN_IF_ERROR(RememberSeen(parsed, image.top));
+    RETURN_IF_ERROR(RememberSeen(parsed, image.manifest.digest));
+  }
+  return image;
 }
 
 }  // namespace cairn::source

@@ -86,35 +86,64 @@ class TeeSink final : public fs::ByteSink {
 
 }  // namespace
 
+Status ImageSource::SetAttribute(const std::string& key, const std::string& value,
+                                 Attributes& attributes) {
+  if (key == (attributes.in_layout ? "oci.layerlimit" : "image.layerlimit")) {
+    if (!absl::SimpleAtoi(value, &attributes.layer_limit) || attributes.layer_limit == 0) {
+      return absl::InvalidArgumentError(absl::StrCat("invalid layer limit ", value));
+    }
+  } else if (key == "oci.session") {
+    attributes.layout_session = value;
+  } else if (key == "oci.store") {
+    attributes.layout_store = value;
+  } else if (key == "image.resolvemode") {
+    if (value != "default" && value != "pull" && value != "local") {
+      return absl::InvalidArgumentError(absl::StrCat("invalid image resolve mode: ", value));
+    }
+    attributes.mode = value;
+  } else if (key == "image.checksum") {
+    ASSIGN_OR_RETURN(attributes.checksum, Digest::Parse(value));
+  }
+  return absl::OkStatus();
+}
+
 StatusOr<std::unique_ptr<solver::Op>> ImageSource::Create(const pb::Op& op,
                                                           ImageSourceStores stores) {
-  Attributes attributes{
-      .reference = std::string(absl::StripPrefix(op.source().identifier(), "docker-image://")),
-      .platform = PlatformOf(op)};
-  RETURN_IF_ERROR(registry::ImageReference::Parse(attributes.reference).status());
+  Attributes attributes{.platform = PlatformOf(op)};
+  string_view reference = op.source().identifier();
+  attributes.in_layout = absl::ConsumePrefix(&reference, "oci-layout://");
+  absl::ConsumePrefix(&reference, "docker-image://");
+  attributes.reference = std::string(reference);
+  RETURN_IF_ERROR((attributes.in_layout ? ParseLayoutReference(reference)
+                                        : registry::ImageReference::Parse(reference))
+                      .status());
   for (const auto& [key, value] : op.source().attrs()) {
-    if (key == "image.resolvemode") {
-      if (value != "default" && value != "pull" && value != "local") {
-        return absl::InvalidArgumentError(absl::StrCat("invalid image resolve mode: ", value));
-      }
-      attributes.mode = value;
-    } else if (key == "image.checksum") {
-      ASSIGN_OR_RETURN(attributes.checksum, Digest::Parse(value));
-    } else if (key == "image.layerlimit") {
-      if (!absl::SimpleAtoi(value, &attributes.layer_limit) || attributes.layer_limit == 0) {
-        return absl::InvalidArgumentError(absl::StrCat("invalid layer limit ", value));
-      }
-    }
+    RETURN_IF_ERROR(SetAttribute(key, value, attributes));
   }
   return std::unique_ptr<solver::Op>(new ImageSource(std::move(attributes), stores));
 }
 
+StatusOr<std::unique_ptr<LayoutContent>> ImageSource::OpenLayout(solver::OpContext& context,
+                                                                 const Digest& image) {
+  return LayoutContent::Open(stores_.sessions, context.sessions, attributes_.layout_session,
+                             attributes_.layout_store, image, context.cancel);
+}
+
+StatusOr<ResolvedImage> ImageSource::Resolve(solver::OpContext& context) {
+  if (attributes_.in_layout) {
+    ASSIGN_OR_RETURN(const registry::ImageReference reference,
+                     ParseLayoutReference(attributes_.reference));
+    ASSIGN_OR_RETURN(const auto content, OpenLayout(context, *reference.digest()));
+    return stores_.resolver.ResolveIn(*content, reference, content->image(), attributes_.platform);
+  }
+  SessionCredentials credentials(stores_.sessions, context.sessions);
+  return stores_.resolver.Resolve(attributes_.reference, attributes_.platform, attributes_.mode,
+                                  {.credentials = credentials, .cancel = context.cancel});
+}
+
 StatusOr<solver::Prepared> ImageSource::Prepare(solver::OpContext& context) {
   StatusLine line(context.reporter, "resolve " + attributes_.reference, "resolve", 0);
-  SessionCredentials credentials(stores_.sessions, context.sessions);
-  ASSIGN_OR_RETURN(image_, stores_.resolver.Resolve(
-                               attributes_.reference, attributes_.platform, attributes_.mode,
-                               {.credentials = credentials, .cancel = context.cancel}));
+  ASSIGN_OR_RETURN(image_, Resolve(context));
   line.Done();
   if (attributes_.checksum.has_value() && *attributes_.checksum != image_->top) {
     return absl::FailedPreconditionError(
@@ -153,7 +182,9 @@ StatusOr<std::vector<solver::OpOutput>> ImageSource::Run(solver::OpContext& cont
 Status ImageSource::Own(const std::vector<layer::Layer>& imported, const layer::Chain& chain) {
   gc::RecordDraft record{
       .identity = absl::StrCat("pulled:", image_->manifest.digest.hex()),
-      .description = absl::StrCat("pulled from ", image_->reference.ToString()),
+      .description =
+          absl::StrCat(attributes_.in_layout ? "loaded from a client's layout: " : "pulled from ",
+                       image_->reference.ToString()),
       .blobs = {image_->top, image_->manifest.digest, image_->document.config.digest}};
   for (size_t i = 0; i < imported.size(); ++i) {
     // A layer that implies directories is imported as one delta and stacked as another; without the
@@ -224,17 +255,16 @@ StatusOr<layer::Layer> ImageSource::PullLayer(solver::OpContext& context,
     return absl::DataLossError(absl::StrCat(name, ": its content is ", imported->diff_id.ToString(),
                                             ", the image's config says ", diff_id.ToString()));
   }
-  return layer::Layer{
-      .delta = imported->tree,
-      .original = layer::OriginalBlob{
-          .media_type = descriptor.media_type,
-          .digest = descriptor.digest,
-          .size = descriptor.size,
-          .diff_id = diff_id,
-          .origin = absl::StrCat(image_->reference.host(), "/", image_->reference.repository()),
-          .urls = registry::IsForeignLayerType(descriptor.media_type)
-                      ? descriptor.urls
-                      : std::vector<std::string>()}};
+  return layer::Layer{.delta = imported->tree,
+                      .original = layer::OriginalBlob{
+                          .media_type = descriptor.media_type,
+                          .digest = descriptor.digest,
+                          .size = descriptor.size,
+                          .diff_id = diff_id,
+                          .origin = attributes_.in_layout ? "" : image_->reference.name(),
+                          .urls = registry::IsForeignLayerType(descriptor.media_type)
+                                      ? descriptor.urls
+                                      : std::vector<std::string>()}};
 }
 
 StatusOr<layer::ImportedTar> ImageSource::ImportStored(solver::OpContext& context,
@@ -276,14 +306,20 @@ StatusOr<layer::ImportedTar> ImageSource::FetchAndImport(solver::OpContext& cont
 
 Status ImageSource::FetchLayer(solver::OpContext& context, const registry::Descriptor& descriptor,
                                fs::ByteSink& also) {
-  SessionCredentials credentials(stores_.sessions, context.sessions);
   StatusLine line(context.reporter, descriptor.digest.ToString(), "",
                   static_cast<int64_t>(descriptor.size));
+  SessionCredentials credentials(stores_.sessions, context.sessions);
+  std::unique_ptr<ImageContent> content;
+  if (attributes_.in_layout) {
+    ASSIGN_OR_RETURN(content, OpenLayout(context, image_->top));
+  } else {
+    content = std::make_unique<RepositoryContent>(
+        stores_.registry, image_->reference,
+        registry::Access{.credentials = credentials, .cancel = context.cancel});
+  }
   ASSIGN_OR_RETURN(const auto writer, stores_.chains.trees().blobs().NewWriter());
   TeeSink tee(*writer, also);
-  RETURN_IF_ERROR(stores_.registry.FetchBlob(image_->reference, descriptor, tee,
-                                             {.credentials = credentials, .cancel = context.cancel},
-                                             [&](uint64_t bytes) { line.Update(bytes); }));
+  RETURN_IF_ERROR(content->FetchBlob(descriptor, tee, [&](uint64_t bytes) { line.Update(bytes); }));
   RETURN_IF_ERROR(writer->Commit(descriptor.digest).status());
   line.Done();
   return absl::OkStatus();

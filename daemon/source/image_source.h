@@ -1,10 +1,12 @@
-// ImageSource: an image of a registry, or of the daemon's own image store, as a chain of layers.
+// ImageSource: an image of a registry, of the daemon's own image store, or of an OCI layout that a
+// client serves, as a chain of layers.
 //
 // Its key is the manifest's digest. Layers are fetched and imported in parallel, each once: what a
 // layer's blob was imported as is remembered by its digest. The blobs as they came are kept, so
 // that an image pushed on top of it carries its base unchanged.
 //
-// Source: protocol.md 5.3 (docker-image:// and image.* attributes), OCI image-spec.
+// Source: protocol.md 5.3 (docker-image:// and image.*, oci-layout:// and oci.* attributes), OCI
+// image-spec.
 #pragma once
 
 #include <memory>
@@ -36,7 +38,7 @@ struct ImageSourceStores {
 
 class ImageSource final : public solver::Op {
  public:
-  // Reads identifier, platform and the image.* attributes. kInvalidArgument names one that is
+  // Reads identifier, platform and the attributes of the scheme. kInvalidArgument names one that is
   // malformed.
   static StatusOr<std::unique_ptr<solver::Op>> Create(const pb::Op& op, ImageSourceStores stores);
 
@@ -51,11 +53,20 @@ class ImageSource final : public solver::Op {
     std::string mode = "default";
     std::optional<Digest> checksum;  // that the reference must name
     size_t layer_limit = 0;          // 0: all of them
+    // Of a client rather than of a registry.
+    bool in_layout = false;
+    std::string layout_session;  // may be empty
+    std::string layout_store;
   };
 
   ImageSource(Attributes attributes, ImageSourceStores stores)
       : attributes_(std::move(attributes)), stores_(stores) {}
 
+  static Status SetAttribute(const std::string& key, const std::string& value,
+                             Attributes& attributes);
+  StatusOr<ResolvedImage> Resolve(solver::OpContext& context);
+  StatusOr<std::unique_ptr<LayoutContent>> OpenLayout(solver::OpContext& context,
+                                                      const Digest& image);
   // Fetches and imports the layers, as they are before they are put on one another.
   StatusOr<std::vector<layer::Layer>> PullLayers(solver::OpContext& context,
                                                  const std::vector<Digest>& diff_ids);

@@ -10,6 +10,8 @@
 #include "daemon/llb/graph.h"
 #include "daemon/solver/frontend.h"
 #include "daemon/solver/op.h"
+#include "daemon/source/git_repositories.h"
+#include "daemon/source/git_source.h"
 #include "daemon/source/http_source.h"
 #include "daemon/source/image_source.h"
 #include "daemon/source/local_source.h"
@@ -21,10 +23,13 @@ struct SourceStores {
   session::SessionManager& sessions;
   layer::ChainStore& chains;
   blob::Database& database;
+  snapshot::Snapshotter& snapshots;
   gc::Ledger& ledger;
   registry::RegistryClient& registry;
   gc::ImageStore& images;
+  GitRepositories& repositories;
   net::HttpClient& http;
+  std::string sockets;  // directory for those of SSH agents
 };
 
 class SourceFactory {
@@ -38,7 +43,7 @@ class SourceFactory {
   StatusOr<solver::ImageConfig> ResolveImageConfig(const solver::ResolveImageRequest& request,
                                                    const session::SessionGroup& sessions,
                                                    const CancelToken& cancel);
-  // What a source is now: its identifier pinned, and an image's config.
+  // What a source is now: its identifier pinned, and an image's config or a repository's commit.
   StatusOr<solver::SourceMeta> ResolveSourceMeta(const solver::ResolveSourceRequest& request,
                                                  const session::SessionGroup& sessions,
                                                  solver::BuildMemory& build,
@@ -46,6 +51,28 @@ class SourceFactory {
 
  private:
   HttpSourceStores HttpStores() const;
+  GitSourceStores GitStores() const;
+  struct LayoutImage {
+    registry::ImageReference reference;
+    std::unique_ptr<LayoutContent> content;
+  };
+  StatusOr<LayoutImage> OpenLayout(const solver::ResolveImageRequest& request,
+                                   const session::SessionGroup& sessions,
+                                   const CancelToken& cancel);
+  StatusOr<ResolvedImage> ResolveLayoutImage(const solver::ResolveImageRequest& request,
+                                             const session::SessionGroup& sessions,
+                                             const CancelToken& cancel);
+  StatusOr<std::optional<solver::AttestationChain>> ResolveAttestations(
+      const solver::ResolveImageRequest& request, const std::vector<std::string>& predicate_types,
+      const session::SessionGroup& sessions, const CancelToken& cancel);
+  StatusOr<solver::SourceMeta::Git> ResolveGitMeta(const solver::ResolveSourceRequest& request,
+                                                   const session::SessionGroup& sessions,
+                                                   solver::BuildMemory& build,
+                                                   const CancelToken& cancel);
+  StatusOr<solver::SourceMeta::Http> ResolveHttpMeta(const solver::ResolveSourceRequest& request,
+                                                     const session::SessionGroup& sessions,
+                                                     solver::BuildMemory& build,
+                                                     const CancelToken& cancel);
 
   const SourceStores stores_;
   ImageResolver resolver_;

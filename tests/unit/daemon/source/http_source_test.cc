@@ -1,9 +1,9 @@
 #include "daemon/source/http_source.h"
 
 #include "proto/ops.pb.h"
-#include "proto/secrets.grpc.pb.h"
 #include "tests/unit/daemon/ops/op_fixture.h"
 #include "tests/unit/daemon/session/fake_client.h"
+#include "tests/unit/daemon/session/fake_secrets.h"
 #include "tests/unit/runtime/net/fake_http_server.h"
 #include "tests/unit/testing.h"
 
@@ -21,24 +21,6 @@ using ::testing::HasSubstr;
 constexpr unsigned char kGzip[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff,
                                    0x4b, 0xce, 0xcf, 0x2b, 0x49, 0xcd, 0x2b, 0x31, 0x04, 0x00,
                                    0xcb, 0x31, 0x28, 0x2c, 0x08, 0x00, 0x00, 0x00};
-
-// Has the secrets of `values` alone.
-class Secrets final : public moby::buildkit::secrets::v1::Secrets::Service {
- public:
-  std::map<std::string, std::string> values;
-
- private:
-  grpc::Status GetSecret(grpc::ServerContext*,
-                         const moby::buildkit::secrets::v1::GetSecretRequest* request,
-                         moby::buildkit::secrets::v1::GetSecretResponse* response) override {
-    const auto found = values.find(request->id());
-    if (found == values.end()) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "?");
-    }
-    response->set_data(found->second);
-    return grpc::Status::OK;
-  }
-};
 
 class HttpSourceTest : public ops::testing::OpTest {
  protected:
@@ -112,7 +94,7 @@ TEST_F(HttpSourceTest, AnUnchangedFileIsNotFetchedAgain) {
 }
 
 TEST_F(HttpSourceTest, TheClientMayHaveATokenOrAHeaderForTheHost) {
-  Secrets secrets;
+  session::testing::FakeSecrets secrets;
   secrets.values["HTTP_AUTH_HEADER_127.0.0.1"] = "Basic abc";
   session::FakeClient client({&secrets}, {"/moby.buildkit.secrets.v1.Secrets/GetSecret"});
   sessions_.Add(client.shared_session());
