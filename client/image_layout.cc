@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/content.grpc.pb.h"
 #include "runtime/base/digest.h"
@@ -24,6 +26,7 @@ namespace content = containerd::services::content::v1;
 using nlohmann::ordered_json;
 
 constexpr char kStoreHeader[] = "buildkit-attachable-store-id";
+constexpr char kImages[] = "oci:";  // names of layouts that only hold named contexts
 constexpr char kImageName[] = "io.containerd.image.name";
 constexpr char kRefName[] = "org.opencontainers.image.ref.name";
 constexpr char kIndexType[] = "application/vnd.oci.image.index.v1+json";
@@ -185,6 +188,9 @@ class ContentService final : public content::Content::Service {
   grpc::Status Write(grpc::ServerContext* context, WriteStream* stream) override {
     return Answer([&]() -> absl::Status {
       ASSIGN_OR_RETURN(const std::string layout, Find(*context));
+      if (absl::StartsWith(NameFrom(*context), kImages)) {
+        return absl::PermissionDeniedError("this content store is only read");
+      }
       BlobReceiver receiver(layout, absl::StrCat(BlobDirectory(layout), "/.part-", ::getpid(), "-",
                                                  next_part_.fetch_add(1)));
       return receiver.Run(*stream);
@@ -198,11 +204,15 @@ class ContentService final : public content::Content::Service {
                                       std::string(status.message()));
   }
 
-  StatusOr<std::string> Find(const grpc::ServerContext& context) const {
+  static std::string NameFrom(const grpc::ServerContext& context) {
     const auto header = context.client_metadata().find(kStoreHeader);
-    const std::string name = header == context.client_metadata().end()
-                                 ? ""
-                                 : std::string(header->second.data(), header->second.size());
+    return header == context.client_metadata().end()
+               ? ""
+               : std::string(header->second.data(), header->second.size());
+  }
+
+  StatusOr<std::string> Find(const grpc::ServerContext& context) const {
+    const std::string name = NameFrom(context);
     const auto layout = layouts_.find(name);
     if (layout == layouts_.end()) {
       return absl::NotFoundError(absl::StrCat("this client has no content store \"", name, "\""));
@@ -214,15 +224,24 @@ class ContentService final : public content::Content::Service {
   std::atomic<uint64_t> next_part_ = 0;
 };
 
-// The name that an entry of an index lists an image under, or "".
-std::string NameOf(const ordered_json& entry) {
-  const ordered_json::json_pointer where = ordered_json::json_pointer("/annotations") / kImageName;
+std::string AnnotationOf(const ordered_json& entry, const char* name) {
+  const ordered_json::json_pointer where = ordered_json::json_pointer("/annotations") / name;
   return entry.contains(where) && entry.at(where).is_string() ? entry.at(where).get<std::string>()
                                                               : "";
 }
 
+// The name that an entry of an index lists an image under, or "".
+std::string NameOf(const ordered_json& entry) { return AnnotationOf(entry, kImageName); }
+
 // The text after the last ":" of a whole image name.
 std::string TagOf(const std::string& name) { return name.substr(name.rfind(':') + 1); }
+
+// Whether `text` may be a tag: no separator of paths is in it.
+bool IsTag(const std::string& text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+}
 
 }  // namespace
 
@@ -262,8 +281,7 @@ StatusOr<ordered_json> ParseDescriptor(const std::string& descriptor) {
 
 // Whether an entry of an index is listed under `tag` alone.
 bool HasTag(const ordered_json& entry, const std::string& tag) {
-  const ordered_json::json_pointer where = ordered_json::json_pointer("/annotations") / kRefName;
-  return NameOf(entry).empty() && entry.contains(where) && entry.at(where) == tag;
+  return NameOf(entry).empty() && AnnotationOf(entry, kRefName) == tag;
 }
 
 }  // namespace
@@ -317,6 +335,37 @@ Status AddImage(const std::string& layout, const std::string& descriptor,
   }
   index["manifests"] = std::move(kept);
   return StoreIndex(layout, index);
+}
+
+StatusOr<LayoutImage> FindLayoutImage(const std::string& text) {
+  LayoutImage image{.directory = text, .digest = ""};
+  const size_t at = text.rfind('@');
+  if (at != std::string::npos && Digest::Parse(text.substr(at + 1)).ok()) {
+    image.digest = text.substr(at + 1);
+    image.directory.resize(at);
+  }
+  std::string tag = "latest";
+  const size_t colon = image.directory.rfind(':');
+  if (colon != std::string::npos && IsTag(image.directory.substr(colon + 1))) {
+    tag = image.directory.substr(colon + 1);
+    image.directory.resize(colon);
+  }
+  const std::string path = absl::StrCat(image.directory, "/index.json");
+  RETURN_IF_ERROR_IN(ReadFile(path).status(), "read an OCI image layout");
+  if (!image.digest.empty()) {
+    return image;
+  }
+  ASSIGN_OR_RETURN(const ordered_json index, LoadIndex(image.directory));
+  const ordered_json& manifests = index["manifests"];
+  for (const ordered_json& entry : manifests) {
+    if (AnnotationOf(entry, kRefName) == tag || manifests.size() == 1) {
+      image.digest = entry.is_object() ? entry.value("digest", "") : "";
+    }
+  }
+  if (!Digest::Parse(image.digest).ok()) {
+    return absl::NotFoundError(absl::StrCat(path, " lists no image ", tag));
+  }
+  return image;
 }
 
 }  // namespace cairn::client

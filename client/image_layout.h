@@ -17,8 +17,9 @@ class Service;
 
 namespace cairn::client {
 
-// Serves layouts by the names that the daemon knows them under ("export"). Each is a directory,
-// made when it is first written to. What is written is checked against its digest.
+// Serves layouts by the names that the daemon knows them under: "export" and "local:<path>" (a
+// build cache), directories that are made when they are first written to, and "oci:<id>", which are
+// only read. What is written is checked against its digest.
 std::unique_ptr<grpc::Service> MakeContentService(std::map<std::string, std::string> layouts);
 
 // Lists the image with this descriptor (OCI JSON) in the layout's index, once for each of `names`
@@ -33,5 +34,15 @@ Status SetTag(const std::string& layout, const std::string& descriptor, const st
 
 // The digest of what the layout lists under that tag alone; kNotFound when there is none.
 StatusOr<std::string> FindTag(const std::string& layout, const std::string& tag);
+
+// An image of a layout on this machine.
+struct LayoutImage {
+  std::string directory;
+  std::string digest;
+};
+
+// What "path[:tag][@digest]" names; without tag and digest the tag is latest. A tag that the index
+// does not have means the image of an index with only one. kNotFound when there is no such image.
+StatusOr<LayoutImage> FindLayoutImage(const std::string& text);
 
 }  // namespace cairn::client

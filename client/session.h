@@ -53,7 +53,8 @@ struct SessionOptions {
   std::vector<SecretSource> secrets;
   std::vector<SshAgentSource> ssh_agents;
   std::vector<ExportTarget> exports;
-  // OCI image layouts by the name the daemon asks for: "export" is where tar=false writes to.
+  // OCI image layouts by the name the daemon asks for: "export" is where tar=false writes to,
+  // "oci:<id>" one that holds named contexts.
   std::map<std::string, std::string> layouts;
   // Bytes offered for upload by path (a Dockerfile or context from stdin): "/upload/<id>" ->
   // descriptor.

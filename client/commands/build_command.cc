@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -63,6 +64,8 @@ struct BuildFlags {
   std::string iid_file;
   std::string metadata_file;
 };
+
+constexpr char kLayoutScheme[] = "oci-layout://";
 
 bool IsRemote(const std::string& context) {
   for (const char* prefix : {"http://", "https://", "git://", "git@", "ssh://", "github.com/"}) {
@@ -257,6 +260,16 @@ class BuildCommand {
     return stdin_directory_.get();
   }
 
+  // The daemon knows a layout by a name of ours, and reads it over the session.
+  Status AddLayoutContext(const std::string& name, const std::string& reference) {
+    ASSIGN_OR_RETURN(const LayoutImage image, FindLayoutImage(reference));
+    const std::string id = absl::StrCat("layout", request_.session.layouts.size());
+    request_.frontend_options["context:" + name] =
+        absl::StrCat(kLayoutScheme, id, "@", image.digest);
+    request_.session.layouts[absl::StrCat("oci:", id)] = image.directory;
+    return absl::OkStatus();
+  }
+
   Status PrepareNamedContexts() {
     for (const std::string& named : flags_.build_contexts) {
       const size_t equals = named.find('=');
@@ -266,6 +279,11 @@ class BuildCommand {
       }
       const std::string name = named.substr(0, equals);
       const std::string value = named.substr(equals + 1);
+      if (absl::StartsWith(value, kLayoutScheme)) {
+        RETURN_IF_ERROR_IN(AddLayoutContext(name, value.substr(sizeof kLayoutScheme - 1)),
+                           absl::StrCat("build context ", name));
+        continue;
+      }
       if (IsRemote(value) || absl::StrContains(value, "://")) {
         request_.frontend_options["context:" + name] = value;
         continue;
@@ -349,7 +367,20 @@ class BuildCommand {
       ASSIGN_OR_RETURN(SshAgentSource agent, ParseSsh(text));
       request_.session.ssh_agents.push_back(std::move(agent));
     }
+    // A repository over ssh needs an agent; the flag is only for another one than the user's own.
+    if (flags_.ssh.empty() && HasSshContext() && std::getenv("SSH_AUTH_SOCK") != nullptr) {
+      ASSIGN_OR_RETURN(SshAgentSource agent, ParseSsh("default"));
+      request_.session.ssh_agents.push_back(std::move(agent));
+    }
     return absl::OkStatus();
+  }
+
+  bool HasSshContext() const {
+    const auto& options = request_.frontend_options;
+    return std::any_of(options.begin(), options.end(), [](const auto& option) {
+      return absl::StartsWith(option.first, "context") &&
+             (absl::StartsWith(option.second, "git@") || absl::StartsWith(option.second, "ssh://"));
+    });
   }
 
   // The daemon wrote blobs; which of them is the image is for this end to note.
@@ -411,11 +442,13 @@ void AddSourceOptions(CLI::App& command, BuildFlags& flags) {
   command.add_option("--target", flags.target, "Build this stage and stop");
   command.add_option("--build-arg", flags.build_args,
                      "Set an ARG: NAME=VALUE, or NAME of the environment");
-  command.add_option("--build-context", flags.build_contexts, "Named context: name=path or URL");
+  command.add_option("--build-context", flags.build_contexts,
+                     "Named context: name=path, URL or oci-layout://path[:tag][@digest]");
   command.add_option("--label", flags.labels, "Label of the image: NAME=VALUE");
   command.add_option("--platform", flags.platforms, "Target platforms")->delimiter(',');
   command.add_option("--secret", flags.secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE");
-  command.add_option("--ssh", flags.ssh, "Agent for RUN --mount=type=ssh: default or ID=SOCKET");
+  command.add_option("--ssh", flags.ssh,
+                     "SSH agent for steps and git sources: default or ID=SOCKET");
   command.add_flag("--pull", flags.pull, "Ask the registry for newer base images");
 }
 
