@@ -1,4 +1,5 @@
-// MemoryReturn: gives the memory that builds have freed back to the kernel, once they are over.
+// MemoryReturn: gives back to the kernel, once builds are over, the memory that they have freed and
+// the pages of code that only they, or the start, needed.
 #pragma once
 
 #include <thread>
