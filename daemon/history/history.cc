@@ -253,7 +253,10 @@ StatusOr<std::optional<History::Record>> History::FindRecord(const std::string& 
 }
 
 Status History::StoreRecord(const Record& record) {
-  return database_.Put(kTable, RecordKey(record.ref()), record.SerializeAsString());
+  RETURN_IF_ERROR(database_.Put(kTable, RecordKey(record.ref()), record.SerializeAsString()));
+  MutexLock lock(mu_);
+  ages_[record.ref()] = AgeOf(record);
+  return absl::OkStatus();
 }
 
 Status History::DeleteRecord(const Record& record) {
@@ -264,6 +267,10 @@ Status History::DeleteRecord(const Record& record) {
     batch.Delete(kTable, BlobPrefix(digest) + record.ref());
   }
   RETURN_IF_ERROR(database_.Commit(batch, /*sync=*/false));
+  {
+    MutexLock lock(mu_);
+    ages_.erase(record.ref());
+  }
   Publish(DeletedEvent(record.ref()));
   return absl::OkStatus();
 }
@@ -283,19 +290,61 @@ StatusOr<std::vector<History::Record>> History::ListRecords() {
   return records;
 }
 
-Status History::Expire() {
+History::Age History::AgeOf(const Record& record) {
+  return {ToTime(record.createdat()), ToTime(record.completedat()), record.pinned()};
+}
+
+Status History::LoadAges() {
+  {
+    MutexLock lock(mu_);
+    if (ages_loaded_) {
+      return absl::OkStatus();
+    }
+  }
   ASSIGN_OR_RETURN(const std::vector<Record> records, ListRecords());
+  MutexLock lock(mu_);
+  for (const Record& record : records) {
+    // What was stored or deleted since is known better.
+    ages_.try_emplace(record.ref(), AgeOf(record));
+  }
+  ages_loaded_ = true;
+  return absl::OkStatus();
+}
+
+std::vector<std::string> History::ExpiredRefs() {
   const absl::Time oldest = clock_.Now() - retention_.max_age;
-  auto left = static_cast<int64_t>(records.size());
-  for (const Record& record : records) {  // oldest first
-    if (left <= retention_.max_entries) {
-      break;
+  std::vector<std::pair<absl::Time, std::string>> by_age;
+  MutexLock lock(mu_);
+  const auto surplus = static_cast<int64_t>(ages_.size()) - retention_.max_entries;
+  if (surplus <= 0) {
+    return {};
+  }
+  for (const auto& [ref, age] : ages_) {
+    by_age.emplace_back(age.created, ref);
+  }
+  std::sort(by_age.begin(), by_age.end());
+  by_age.resize(static_cast<size_t>(std::min<int64_t>(surplus, ages_.size())));
+  std::vector<std::string> expired;
+  for (const auto& [created, ref] : by_age) {
+    const Age& age = ages_.at(ref);
+    if (!age.pinned && age.completed < oldest) {
+      expired.push_back(ref);
     }
-    if (!record.pinned() && ToTime(record.completedat()) < oldest) {
-      RETURN_IF_ERROR(DeleteRecord(record));
-      log_.Debug("build record expired", {{"build", record.ref()}});
+  }
+  return expired;
+}
+
+Status History::Expire() {
+  RETURN_IF_ERROR(LoadAges());
+  for (const std::string& ref : ExpiredRefs()) {
+    ASSIGN_OR_RETURN(const std::optional<Record> record, FindRecord(ref));
+    if (record.has_value()) {
+      RETURN_IF_ERROR(DeleteRecord(*record));
+      log_.Debug("build record expired", {{"build", ref}});
+    } else {
+      MutexLock lock(mu_);
+      ages_.erase(ref);  // deleted while the ages were loaded
     }
-    --left;
   }
   return absl::OkStatus();
 }

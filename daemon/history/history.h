@@ -74,13 +74,24 @@ class History {
 
  private:
   struct Listener;
+  // What retention asks of a record.
+  struct Age {
+    absl::Time created;
+    absl::Time completed;
+    bool pinned = false;
+  };
 
+  static Age AgeOf(const Record& record);
   StatusOr<std::optional<Record>> FindRecord(const std::string& ref);
   Status StoreRecord(const Record& record);
   Status DeleteRecord(const Record& record);
   StatusOr<std::vector<Record>> ListRecords();
-  // Lets go of what retention no longer wants.
+  // Lets go of what retention no longer wants. Every build ends here, so the records themselves are
+  // read once, by the first that does.
   Status Expire();
+  Status LoadAges();
+  // The records that retention no longer wants, oldest first.
+  std::vector<std::string> ExpiredRefs();
   void Publish(const Event& event);
   // Running builds and, unless `active_only`, finished ones, as events.
   StatusOr<std::vector<Event>> Snapshot(bool active_only);
@@ -93,6 +104,8 @@ class History {
   Mutex mu_;
   CondVar changed_;
   std::map<std::string, Record> running_ ABSL_GUARDED_BY(mu_);
+  bool ages_loaded_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<std::string, Age> ages_ ABSL_GUARDED_BY(mu_);  // by ref; all records once loaded
   std::list<Listener*> listeners_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -135,6 +135,19 @@ TEST_F(HistoryTest, OldRecordsGoButPinnedOnesStay) {
   EXPECT_THAT(Events({}), ElementsAre("C:pinned", "C:new1", "C:new2", "C:new3"));
 }
 
+TEST_F(HistoryTest, RecordsOfAnEarlierRunGoToo) {
+  Build("old1");
+  Build("old2");
+  clock_.now += absl::Hours(2);
+  History later(*database_, clock_, log_, {absl::Hours(1), 2});
+  api::BuildHistoryRecord record = Record("new");
+  record.mutable_completedat()->set_seconds(absl::ToUnixSeconds(clock_.now));
+
+  ASSERT_OK(later.Complete(record, ""));
+
+  EXPECT_THAT(Events({}), ElementsAre("C:old2", "C:new"));
+}
+
 TEST_F(HistoryTest, DeletedRecordsTakeTheirLogsAlong) {
   Build("a", "0123");
   api::UpdateBuildHistoryRequest remove;
