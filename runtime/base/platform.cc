@@ -3,9 +3,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <utility>
-
 #include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"

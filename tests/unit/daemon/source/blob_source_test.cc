@@ -23,9 +23,9 @@ class BlobSourceTest : public ops::testing::OpTest {
     op.set_identifier("docker-image+blob://" + reference);
     (*op.mutable_attrs())["http.filename"] = "dir/layer.tar";
     (*op.mutable_attrs())["http.uid"] = "123";
-    ASSIGN_OR_RETURN(const auto source, BlobSource::Create(op, {.sessions = sessions_,
-                                                                .chains = *chains_,
-                                                                .registry = registry_}));
+    ASSIGN_OR_RETURN(
+        const auto source,
+        BlobSource::Create(op, {.sessions = sessions_, .chains = *chains_, .registry = registry_}));
     solver::OpContext context = Context();
     RETURN_IF_ERROR(source->Prepare(context).status());
     ASSIGN_OR_RETURN(const std::vector<solver::OpOutput> outputs, source->Run(context, {}));
