@@ -181,28 +181,35 @@ Status Durability::MakeDurable() {
   if (epoch == 0) {
     return database_.Flush();
   }
-  const Status synced = SyncEpoch(epoch, all ? nullptr : &written);
+  const Status synced = SyncFiles(all ? nullptr : &written);
+  const Status recorded = synced.ok() ? RecordDurable(epoch) : synced;
   MutexLock lock(mu_);
   syncing_ = false;
   changed_.NotifyAll();
-  if (synced.ok()) {
+  if (recorded.ok()) {
     durable_epoch_ = epoch;
+  } else if (synced.ok()) {
+    // The files are safe; a disk that was full for the record may have room for the next one.
+    unknown_written_ = true;
   } else {
     failure_ = absl::DataLossError(absl::StrCat(
         "the store cannot be made durable until it is opened anew: ", synced.message()));
   }
-  return synced;
+  return recorded;
 }
 
-Status Durability::SyncEpoch(uint64_t epoch, const std::vector<ObjectName>* written) {
+Status Durability::SyncFiles(const std::vector<ObjectName>* written) {
   Status synced = [&]() -> Status {
     CAIRN_FAULT_POINT("blob.sync");
     return written != nullptr ? files_.SyncFiles(*written) : files_.SyncAll();
   }();
   if (!synced.ok()) {
     database_.Put(Table::kMeta, kMetaSuspect, synced.message(), /*sync=*/true).IgnoreError();
-    return synced;
   }
+  return synced;
+}
+
+Status Durability::RecordDurable(uint64_t epoch) {
   CAIRN_FAULT_POINT("blob.synced");
   return database_.Put(Table::kMeta, kMetaDurableEpoch, absl::StrCat(epoch), /*sync=*/true);
 }
@@ -222,7 +229,8 @@ void Durability::RunThread() {
         return;
       }
     }
-    // A failure is kept, and told to the next who asks for durability.
+    // A failure to sync is kept, and told to the next who asks for durability; what could not be
+    // recorded is tried again by them.
     MakeDurable().IgnoreError();
   }
 }

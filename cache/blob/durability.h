@@ -40,8 +40,9 @@ class Durability {
   // The epoch for the entry of `name`, whose bytes are written and which is in its place.
   uint64_t EpochForEntry(const ObjectName& name);
 
-  // Everything written before the call is on the disk when this returns OK. After a failure it
-  // fails (kDataLoss) until the next start.
+  // Everything written before the call is on the disk when this returns OK. After a failure to sync
+  // a file it fails (kDataLoss) until the next start; when only the record of it could not be
+  // written, the disk being full, the next call tries again.
   Status MakeDurable();
   // The same, within seconds, by the thread.
   void MakeDurableSoon();
@@ -60,7 +61,8 @@ class Durability {
   // Says that files of the running epoch were written by a process before this one.
   void InheritUnsynced();
   // `written` are the epoch's files, null when not all are known.
-  Status SyncEpoch(uint64_t epoch, const std::vector<ObjectName>* written);
+  Status SyncFiles(const std::vector<ObjectName>* written);
+  Status RecordDurable(uint64_t epoch);
 
   Database& database_;
   ObjectFiles& files_;
