@@ -60,10 +60,20 @@ class Application {
       if (change.type == Entry::Type::kWhiteout) {
         continue;
       }
+      const TreeRef* below = replaced != nullptr && IsDirectory(*replaced) && IsDirectory(change)
+                                 ? &*replaced->directory
+                                 : nullptr;
+      if (IsDirectory(change) && below == nullptr) {
+        ASSIGN_OR_RETURN(const bool nothing, SaysNothing(*change.directory, depth + 1));
+        if (nothing) {
+          if (replaced != nullptr) {
+            result.push_back(*replaced);
+          }
+          continue;
+        }
+      }
       result.push_back(change);
       if (IsDirectory(change)) {
-        const TreeRef* below =
-            replaced != nullptr && IsDirectory(*replaced) ? &*replaced->directory : nullptr;
         ASSIGN_OR_RETURN(result.back().directory, Run(below, *change.directory, depth + 1));
       }
     }
@@ -71,6 +81,31 @@ class Application {
       result.push_back(base->entries[next]);
     }
     return absl::OkStatus();
+  }
+
+  // Of a directory that was only passed through, or whose times alone changed, a layer's tar has
+  // no entry either: where it does not exist, it is not made.
+  StatusOr<bool> SaysNothing(const TreeRef& delta, int depth) {
+    if (!delta.Has(TreeRef::kHasTouched)) {
+      return false;
+    }
+    if (depth > kMaxDepth) {
+      return TooDeepError();
+    }
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Directory> directory, store_.Load(delta.digest));
+    if (!directory->touched || directory->opaque) {
+      return false;
+    }
+    for (const Entry& entry : directory->entries) {
+      if (!IsDirectory(entry)) {
+        return false;
+      }
+      ASSIGN_OR_RETURN(const bool nothing, SaysNothing(*entry.directory, depth + 1));
+      if (!nothing) {
+        return false;
+      }
+    }
+    return true;
   }
 
   TreeStore& store_;

@@ -87,6 +87,31 @@ TEST(ApplyTest, ImpliedDirectoriesTakeTheMetadataBelow) {
   EXPECT_EQ(*Apply(stores.trees(), base, complete), result);
 }
 
+// A layer's tar has no entry for a directory of which only the times changed, so where it does not
+// exist the delta must not make it either. Observed: the difference of a step that moved a file
+// away and back had an empty directory.
+TEST(ApplyTest, ATouchedDirectoryWithoutChangesIsNotMade) {
+  Stores stores;
+  TreeRef delta = MakeTree(stores, {"a/b/", "c/d/gone-", "e/", "f=1"});
+  for (const char* path : {"a/b", "a", "c/d", "c"}) {
+    delta = Changed(stores, delta, path, [](Directory& directory) { directory.touched = true; });
+  }
+  ASSERT_OK_AND_ASSIGN(const TreeRef on_nothing,
+                       Apply(stores.trees(), MakeTree(stores, {}), delta));
+  EXPECT_THAT(LinesOf(stores, on_nothing), ElementsAre("c/", "c/d/", "e/", "f=1"));
+  ASSERT_OK_AND_ASSIGN(const TreeRef on_file,
+                       Apply(stores.trees(), MakeTree(stores, {"a=2", "z=3"}), delta));
+  EXPECT_THAT(LinesOf(stores, on_file), ElementsAre("a=2", "c/", "c/d/", "e/", "f=1", "z=3"));
+
+  const TreeRef base = Changed(stores, MakeTree(stores, {"a/b/", "c/d/gone=1"}), "a",
+                               [](Directory& directory) { directory.metadata.mtime_ns = 7; });
+  ASSERT_OK_AND_ASSIGN(const TreeRef over, Apply(stores.trees(), base, delta));
+  EXPECT_THAT(LinesOf(stores, over), ElementsAre("a/", "a/b/", "c/", "c/d/", "e/", "f=1"));
+  EXPECT_EQ((*stores.trees().Load(Lookup(stores.trees(), over, "a", true)->entry.directory->digest))
+                ->metadata.mtime_ns,
+            0);
+}
+
 // `lines` as a tar would give them that names no directory.
 TreeRef Implied(Stores& stores, const std::vector<std::string>& lines) {
   TreeRef tree = MakeTree(stores, lines);
