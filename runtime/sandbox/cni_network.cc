@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "runtime/base/random_id.h"
 #include "runtime/base/subprocess.h"
 #include "runtime/base/thread_pool.h"
 
@@ -69,8 +70,11 @@ class CniNetwork::Attachment final : public NetworkAttachment {
   ~Attachment() override { owner_.Remove(*this); }
 
   int network_namespace() const override { return namespace_.get(); }
-  // Plugins open the namespace by this path, which is valid while the attachment lives.
-  std::string path() const { return absl::StrCat("/proc/", ::getpid(), "/fd/", namespace_.get()); }
+  // Plugins open the namespace by this path, which is valid while the attachment lives. Empty when
+  // the namespace is gone, which a DEL may be told (CNI specification 1.0, section 2).
+  std::string path() const {
+    return namespace_.valid() ? absl::StrCat("/proc/", ::getpid(), "/fd/", namespace_.get()) : "";
+  }
 
  private:
   CniNetwork& owner_;
@@ -86,7 +90,8 @@ class CniNetwork::Attachment final : public NetworkAttachment {
   const UniqueFd namespace_;
 };
 
-CniNetwork::CniNetwork(NetworkOptions options) : options_(std::move(options)) {}
+CniNetwork::CniNetwork(NetworkOptions options, CniRecords records)
+    : options_(std::move(options)), records_(std::move(records)) {}
 
 StatusOr<std::unique_ptr<CniNetwork>> CniNetwork::Create(const NetworkOptions& options) {
   ASSIGN_OR_RETURN_IN(const std::string text, ReadFile(options.cni_config), "CNI configuration");
@@ -95,7 +100,8 @@ StatusOr<std::unique_ptr<CniNetwork>> CniNetwork::Create(const NetworkOptions& o
     return absl::InvalidArgumentError(
         absl::StrCat("CNI configuration ", options.cni_config, " is not a JSON object"));
   }
-  std::unique_ptr<CniNetwork> network(new CniNetwork(options));
+  ASSIGN_OR_RETURN(CniRecords records, CniRecords::Open(options.record_directory));
+  std::unique_ptr<CniNetwork> network(new CniNetwork(options, std::move(records)));
   Json chain = Json::array({config});
   if (config.contains("plugins") && config["plugins"].is_array()) {
     chain = config["plugins"];
@@ -114,6 +120,7 @@ StatusOr<std::unique_ptr<CniNetwork>> CniNetwork::Create(const NetworkOptions& o
     }
     network->plugins_.push_back({program, plugin.dump()});
   }
+  network->RemoveLeftovers();
   if (options.cni_pool_size > 0) {
     CniNetwork* filled = network.get();
     network->filler_ = StartThread("sandbox-cni", [filled] { filled->FillPool(); });
@@ -163,15 +170,25 @@ StatusOr<std::unique_ptr<NetworkAttachment>> CniNetwork::Attach(const std::strin
 StatusOr<std::unique_ptr<CniNetwork::Attachment>> CniNetwork::MakeAttachment(
     const std::string& hostname, const CancelToken& cancel) {
   ASSIGN_OR_RETURN(UniqueFd made, MakeNamespace());
-  auto attachment = std::make_unique<Attachment>(
-      *this, absl::StrCat("cairn-", ::getpid(), "-", next_.fetch_add(1)), hostname,
-      std::move(made));
+  // Plugins keep addresses by this name, also those of other daemons and of dead ones.
+  const std::string id = absl::StrCat("cairn-", RandomId());
+  RETURN_IF_ERROR(records_.Put({.id = id, .hostname = hostname, .result = ""}));
+  auto attachment = std::make_unique<Attachment>(*this, id, hostname, std::move(made));
   for (const Plugin& plugin : plugins_) {
     ++attachment->added;
     ASSIGN_OR_RETURN(attachment->result,
                      RunPlugin(plugin, "ADD", *attachment, attachment->result, cancel));
   }
+  RETURN_IF_ERROR(records_.Put({.id = id, .hostname = hostname, .result = attachment->result}));
   return attachment;
+}
+
+void CniNetwork::RemoveLeftovers() {
+  for (CniRecords::Record& record : records_.List()) {
+    Attachment attachment(*this, std::move(record.id), std::move(record.hostname), UniqueFd());
+    attachment.result = std::move(record.result);
+    attachment.added = plugins_.size();
+  }
 }
 
 StatusOr<std::string> CniNetwork::RunPlugin(const Plugin& plugin, const char* command,
@@ -214,6 +231,7 @@ void CniNetwork::Remove(Attachment& attachment) const {
         .status()
         .IgnoreError();
   }
+  records_.Remove(attachment.id);
 }
 
 void CniNetwork::FillPool() {

@@ -6,7 +6,6 @@
 // hides the plugins' run time; a namespace serves one container only. Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "runtime/base/sync.h"
+#include "runtime/sandbox/cni_records.h"
 #include "runtime/sandbox/network.h"
 
 namespace cairn::sandbox {
@@ -37,7 +37,7 @@ class CniNetwork final : public Network {
     std::string config;
   };
 
-  explicit CniNetwork(NetworkOptions options);
+  CniNetwork(NetworkOptions options, CniRecords records);
   StatusOr<std::unique_ptr<Attachment>> MakeAttachment(const std::string& hostname,
                                                        const CancelToken& cancel);
   // Runs one plugin; returns what it printed.
@@ -45,11 +45,13 @@ class CniNetwork final : public Network {
                                   const Attachment& attachment, const std::string& previous,
                                   const CancelToken& cancel) const;
   void Remove(Attachment& attachment) const;
+  // Deletes what a daemon that died had attached.
+  void RemoveLeftovers();
   void FillPool();
 
   const NetworkOptions options_;
+  const CniRecords records_;
   std::vector<Plugin> plugins_;
-  std::atomic<uint64_t> next_ = 1;
 
   Mutex mu_;
   CondVar changed_;

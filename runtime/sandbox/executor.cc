@@ -20,6 +20,7 @@ namespace {
 
 constexpr char kMountPoint[] = "/mount";
 constexpr char kSkeleton[] = "/skeleton";
+constexpr char kNetworkRecords[] = "/cni";
 
 Status MakeDirectory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
@@ -90,7 +91,9 @@ StatusOr<std::unique_ptr<Executor>> Executor::Create(ExecutorOptions options) {
   cgroups.key = Digest::Of(chosen.state_directory).hex().substr(0, 12);
   cgroups.move_processes_out_of_top = chosen.move_processes_out_of_top_cgroup;
   ASSIGN_OR_RETURN(executor->cgroups_, CgroupTree::Create(std::move(cgroups)));
-  ASSIGN_OR_RETURN(executor->network_, MakeNetwork(chosen.network));
+  NetworkOptions network = chosen.network;
+  network.record_directory = chosen.state_directory + kNetworkRecords;
+  ASSIGN_OR_RETURN(executor->network_, MakeNetwork(network));
   ASSIGN_OR_RETURN(UniqueFd program, OpenSealedProgram(chosen.helper_program));
   HelperPoolOptions pool;
   pool.size = chosen.pool_size;

@@ -42,6 +42,8 @@ struct NetworkOptions {
   std::string cni_binary_directory = "/opt/cni/bin";
   // Ready-made namespaces to keep; 0 makes each when it is needed.
   int cni_pool_size = 0;
+  // Where what is attached is written down (cni_records.h); empty: nowhere.
+  std::string record_directory;
 };
 
 // kInvalidArgument: an unknown mode, or a configuration that cannot be parsed; kNotFound: mode

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/thread_pool.h"
 #include "tests/unit/testing.h"
@@ -18,6 +21,7 @@ namespace cairn::sandbox {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::StatusIs;
 
 class CniNetworkTest : public ::testing::Test {
@@ -80,6 +84,45 @@ TEST_F(CniNetworkTest, FailedPluginIsNamedAndUndone) {
   EXPECT_THAT(network->Attach("", {}),
               StatusIs(absl::StatusCode::kUnknown, HasSubstr("no addresses left")));
   EXPECT_THAT(dir_.Read("log"), HasSubstr("first DEL"));
+}
+
+// Observed: two daemons that saw themselves under the same process id named their containers alike,
+// and the address plugin refused the second.
+TEST_F(CniNetworkTest, NamesAreOfNobodyElse) {
+  WritePlugin("first", "echo \"id $CNI_CONTAINERID\" >> " + (dir_ / "ids") + "; echo '{}'");
+  for (int daemon = 0; daemon < 2; ++daemon) {
+    ASSERT_OK_AND_ASSIGN(const auto network, MakeNetwork(options_));
+    ASSERT_OK(network->Attach("", {}));
+  }
+  const std::vector<std::string> ids = absl::StrSplit(dir_.Read("ids"), '\n', absl::SkipEmpty());
+  ASSERT_EQ(ids.size(), 4);  // each is added and deleted
+  EXPECT_EQ(ids[0], ids[1]);
+  EXPECT_EQ(ids[2], ids[3]);
+  EXPECT_NE(ids[0], ids[2]);
+}
+
+TEST_F(CniNetworkTest, WhatADeadDaemonHadIsDeleted) {
+  options_.record_directory = dir_ / "records";
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    StatusOr<std::unique_ptr<Network>> network = MakeNetwork(options_);
+    const bool attached = network.ok() && (*network)->Attach("box", {}).ok();
+    // The attachment above was deleted with its value; this one stays.
+    const auto left = attached ? (*network)->Attach("left", {}) : absl::UnknownError("");
+    ::_exit(left.ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(daemon, &status, 0), daemon);
+  ASSERT_EQ(status, 0);
+  ASSERT_THAT(dir_.Read("log"), Not(HasSubstr("first DEL eth0 IgnoreUnknown=1;K8S_POD_NAME=left")));
+
+  ASSERT_OK_AND_ASSIGN(const auto network, MakeNetwork(options_));
+  const std::string log = dir_.Read("log");
+  const size_t deleted = log.find("first DEL eth0 IgnoreUnknown=1;K8S_POD_NAME=left");
+  ASSERT_NE(deleted, std::string::npos) << log;
+  EXPECT_LT(log.find("second DEL eth0 IgnoreUnknown=1;K8S_POD_NAME=left"), deleted);
+  EXPECT_THAT(log.substr(deleted), HasSubstr(R"("prevResult":{"chained":true)"));
+  EXPECT_TRUE(std::filesystem::is_empty(options_.record_directory));
 }
 
 TEST_F(CniNetworkTest, AutoIsTheHostWithoutConfiguration) {
