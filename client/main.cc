@@ -1,4 +1,5 @@
 // The cairn command: registers the subcommands, runs the one given, prints its error.
+#include <grpc/grpc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -87,6 +88,9 @@ int Main(int argc, char** argv) {
   CancelSource cancel;
   context.cancel = cancel.token();
   SignalWatch signals(cancel);
+  // Held to the end of the process, which comes without the library's own: see main. Its threads
+  // must have the signals blocked, or one of them would be ended by what the watch waits for.
+  grpc_init();
   context.stop_signal = &signals.last();
   const StatusOr<int> result = chosen(context);
   if (result.ok()) {
@@ -99,4 +103,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace cairn::client
 
-int main(int argc, char** argv) { return cairn::client::Main(argc, argv); }
+int main(int argc, char** argv) {
+  const int code = cairn::client::Main(argc, argv);
+  std::fflush(nullptr);
+  // The library would end its dozen threads one by one, which takes longer than a short command.
+  ::_exit(code);
+}

@@ -102,6 +102,18 @@ bool IsUnreachable(const grpc::Status& status) {
           absl::StartsWith(text, "DNS resolution failed"));
 }
 
+// Whether the connection broke, in gRPC's words: daemons answer with that code, too, when a
+// registry is out of reach.
+bool IsBroken(const grpc::Status& status) {
+  const std::string& text = status.error_message();
+  bool broken = text.empty();
+  for (const char* words : {"Socket closed", "Connection reset", "Broken pipe", "GOAWAY",
+                            "Endpoint read failed", "Transport closed", "recvmsg", "sendmsg"}) {
+    broken = broken || absl::StartsWith(text, words);
+  }
+  return broken && status.error_code() == grpc::UNAVAILABLE;
+}
+
 }  // namespace
 
 Status FromDaemon(const grpc::Status& status) {
@@ -112,7 +124,7 @@ Status FromDaemon(const grpc::Status& status) {
     return absl::UnavailableError(ConnectionText(status.error_message()));
   }
   Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  if (status.error_code() == grpc::UNAVAILABLE) {
+  if (IsBroken(status)) {
     out = absl::UnavailableError(absl::StrCat("the daemon is gone: ", status.error_message()));
   }
   if (status.error_code() == grpc::UNIMPLEMENTED && status.error_message().empty()) {
