@@ -1,5 +1,6 @@
 #include "daemon/source/local_source.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
@@ -15,6 +16,8 @@
 namespace cairn::source {
 namespace {
 
+// Of the ledger's record of a context; after it comes the key in kContexts.
+constexpr char kRecordPrefix[] = "context:";
 constexpr absl::Duration kTransferInterval = absl::Milliseconds(100);
 
 StatusOr<std::vector<std::string>> ParseList(const std::string& attribute,
@@ -40,6 +43,14 @@ StatusOr<bool> ParseBool(const std::string& attribute, const std::string& value)
         absl::StrCat("invalid value for ", attribute, " \"", value, "\""));
   }
   return parsed;
+}
+
+// All of `op`, the same for equal ones.
+std::string TextOf(const pb::SourceOp& op) {
+  const std::map<std::string, std::string> sorted(op.attrs().begin(), op.attrs().end());
+  return absl::StrCat(
+      op.identifier(), " ",
+      nlohmann::json(sorted).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
 // TreeRef as bytes in kContexts: digest, content, then the two sizes in decimal.
@@ -118,6 +129,8 @@ StatusOr<std::unique_ptr<solver::Op>> LocalSource::Create(const pb::SourceOp& op
       ASSIGN_OR_RETURN(attributes.metadata_only, ParseBool(key, value));
     } else if (key == "local.metadatatransferexclude") {
       ASSIGN_OR_RETURN(attributes.excepted, ParseList(key, value));
+    } else if (key == "local.unique" && !value.empty()) {
+      attributes.marked = TextOf(op);
     }
   }
   return std::unique_ptr<solver::Op>(new LocalSource(std::move(attributes), stores));
@@ -127,13 +140,15 @@ StatusOr<solver::Prepared> LocalSource::Prepare(solver::OpContext& context) {
   const session::SessionGroup group = attributes_.session.empty()
                                           ? context.sessions
                                           : context.sessions.Preferring(attributes_.session);
-  std::optional<tree::TreeRef> tree;
-  RETURN_IF_ERROR_IN(group.Any(stores_.sessions, context.cancel,
-                               [&](const std::shared_ptr<session::Session>& session) -> Status {
-                                 ASSIGN_OR_RETURN(tree, Receive(*session, context));
-                                 return absl::OkStatus();
-                               }),
-                     absl::StrCat("transfer ", attributes_.name));
+  ASSIGN_OR_RETURN(std::optional<tree::TreeRef> tree, Known(context.lease));
+  if (!tree.has_value()) {
+    RETURN_IF_ERROR_IN(group.Any(stores_.sessions, context.cancel,
+                                 [&](const std::shared_ptr<session::Session>& session) -> Status {
+                                   ASSIGN_OR_RETURN(tree, Receive(session, context));
+                                   return absl::OkStatus();
+                                 }),
+                       absl::StrCat("transfer ", attributes_.name));
+  }
   ASSIGN_OR_RETURN(layer::Chain chain, stores_.chains.Single(*tree));
   solver::Prepared prepared;
   prepared.ready = std::vector<solver::OpOutput>{{.chain = std::move(chain), .base_input = -1}};
@@ -141,12 +156,31 @@ StatusOr<solver::Prepared> LocalSource::Prepare(solver::OpContext& context) {
   return prepared;
 }
 
-StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
+StatusOr<std::optional<tree::TreeRef>> LocalSource::Known(gc::Lease& lease) const {
+  if (attributes_.marked.empty()) {
+    return std::nullopt;
+  }
+  const std::optional<MarkedContexts::Context> known = stores_.marked.Find(attributes_.marked);
+  if (!known.has_value()) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const bool held, lease.Use(known->record));
+  if (!held) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const auto row,
+                   stores_.database.Get(blob::Table::kContexts,
+                                        absl::StripPrefix(known->record, kRecordPrefix)));
+  const std::optional<tree::TreeRef> tree = row.has_value() ? DecodeTree(*row) : std::nullopt;
+  return tree.has_value() && *tree == known->tree ? tree : std::nullopt;
+}
+
+StatusOr<tree::TreeRef> LocalSource::Receive(const std::shared_ptr<session::Session>& session,
                                              solver::OpContext& context) {
   const std::string key =
       absl::StrCat(attributes_.name, ":", attributes_.shared_key_hint, ":",
-                   session.info().shared_key, attributes_.metadata_only ? ":metadata" : "");
-  const std::string record = "context:" + key;
+                   session->info().shared_key, attributes_.metadata_only ? ":metadata" : "");
+  const std::string record = absl::StrCat(kRecordPrefix, key);
   ContextReceiver receiver(stores_.chains.trees());
   ASSIGN_OR_RETURN(auto before, stores_.database.Get(blob::Table::kContexts, key));
   std::optional<tree::TreeRef> previous = before.has_value() ? DecodeTree(*before) : std::nullopt;
@@ -166,7 +200,7 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
   TransferProgress progress(context.reporter, attributes_.name);
   ASSIGN_OR_RETURN(
       const session::FileSyncResult result,
-      session::ReceiveFiles(session,
+      session::ReceiveFiles(*session,
                             {.dir_name = attributes_.name,
                              .include_patterns = attributes_.include,
                              .exclude_patterns = attributes_.exclude,
@@ -188,6 +222,9 @@ StatusOr<tree::TreeRef> LocalSource::Receive(const session::Session& session,
                                        row));
     ASSIGN_OR_RETURN(const bool held, context.lease.Use(record));
     (void)held;
+  }
+  if (!attributes_.marked.empty()) {
+    stores_.marked.Add(attributes_.marked, session, {.record = record, .tree = tree});
   }
   return tree;
 }

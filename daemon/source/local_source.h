@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "cache/layer/chain_store.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/solver/op.h"
+#include "daemon/source/marked_contexts.h"
 
 namespace pb {
 class SourceOp;
@@ -30,6 +32,7 @@ struct LocalSourceStores {
   layer::ChainStore& chains;
   blob::Database& database;
   gc::Ledger& ledger;
+  MarkedContexts& marked;
 };
 
 class LocalSource final : public solver::Op {
@@ -54,12 +57,17 @@ class LocalSource final : public solver::Op {
     // Only descriptions of files, and the content of those excepted.
     bool metadata_only = false;
     std::vector<std::string> excepted;
+    // All of the vertex, if it has a mark (local.unique); else empty.
+    std::string marked;
   };
 
   LocalSource(Attributes attributes, LocalSourceStores stores)
       : attributes_(std::move(attributes)), stores_(stores) {}
 
-  StatusOr<tree::TreeRef> Receive(const session::Session& session, solver::OpContext& context);
+  // The tree of an earlier transfer for the same marked vertex, if it is still to be had.
+  StatusOr<std::optional<tree::TreeRef>> Known(gc::Lease& lease) const;
+  StatusOr<tree::TreeRef> Receive(const std::shared_ptr<session::Session>& session,
+                                  solver::OpContext& context);
 
   const Attributes attributes_;
   const LocalSourceStores stores_;

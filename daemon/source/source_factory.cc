@@ -32,7 +32,8 @@ StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& v
     return LocalSource::Create(source, {.sessions = stores_.sessions,
                                         .chains = stores_.chains,
                                         .database = stores_.database,
-                                        .ledger = stores_.ledger});
+                                        .ledger = stores_.ledger,
+                                        .marked = marked_});
   }
   if (scheme == "docker-image" || scheme == "oci-layout") {
     return ImageSource::Create(*vertex.op, {.sessions = stores_.sessions,

@@ -76,6 +76,7 @@ class SourceFactory {
 
   const SourceStores stores_;
   ImageResolver resolver_;
+  MarkedContexts marked_;
 };
 
 }  // namespace cairn::source

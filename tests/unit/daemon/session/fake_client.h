@@ -18,7 +18,7 @@ namespace cairn::session {
 class FakeClient {
  public:
   explicit FakeClient(const std::vector<grpc::Service*>& services,
-                      std::vector<std::string> methods = {}) {
+                      std::vector<std::string> methods = {}, const std::string& id = "client") {
     grpc::ServerBuilder builder;
     for (grpc::Service* service : services) {
       builder.RegisterService(service);
@@ -27,7 +27,7 @@ class FakeClient {
     builder.RegisterService(&health_);
     server_ = builder.BuildAndStart();
     SessionInfo info;
-    info.id = "client";
+    info.id = id;
     info.methods = std::move(methods);
     session_ = std::make_shared<Session>(info, server_->InProcessChannel({}));
   }

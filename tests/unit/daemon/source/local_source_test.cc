@@ -51,23 +51,27 @@ class LocalSourceTest : public ops::testing::OpTest {
   }
 
   // Transfers the context as one build does, and ends the build.
-  void Transfer() {
+  void Transfer(const std::string& mark = "", const std::string& client = "client") {
     pb::SourceOp op;
     op.set_identifier("local://context");
+    if (!mark.empty()) {
+      (*op.mutable_attrs())["local.unique"] = mark;
+    }
     ASSERT_OK_AND_ASSIGN(const auto source, LocalSource::Create(op, {.sessions = sessions_,
                                                                      .chains = *chains_,
                                                                      .database = *database_,
-                                                                     .ledger = *ledger_}));
+                                                                     .ledger = *ledger_,
+                                                                     .marked = marked_}));
     const auto lease = ledger_->NewLease();
     used_lease_ = lease.get();
-    session::SessionGroup group({"client"});
+    session::SessionGroup group({client});
     solver::OpContext context{.cancel = {},
                               .reporter = reporter_,
                               .sessions = group,
                               .entitlements = entitlements_,
                               .lease = *lease,
                               .job = job_};
-    ASSERT_OK(source->Prepare(context));
+    prepared_ = source->Prepare(context).status();
   }
 
   OneFile files_;
@@ -75,12 +79,45 @@ class LocalSourceTest : public ops::testing::OpTest {
   Logger log_{LogLevel::kError, LogFormat::kText};
   session::SessionManager sessions_{log_};
   std::unique_ptr<gc::Ledger> ledger_;
+  MarkedContexts marked_;
+  Status prepared_;  // how the last transfer ended
 };
 
 TEST_F(LocalSourceTest, UnchangedFilesAreAskedForOnce) {
   Transfer();
+  ASSERT_OK(prepared_);
   Transfer();
+  ASSERT_OK(prepared_);
   EXPECT_EQ(files_.requests, 1);
+}
+
+// A build may go on from the definition of another one's result: its own client does not serve the
+// directory that is in there.
+TEST_F(LocalSourceTest, AMarkedContextServesOtherSessionsWhileItsOwnIsOpen) {
+  session::FakeClient other({}, {}, "other");
+  sessions_.Add(other.shared_session());
+  Transfer("mark", "other");
+  EXPECT_THAT(prepared_, testing::StatusIs(absl::StatusCode::kUnimplemented, ::testing::_));
+  Transfer("mark");
+  ASSERT_OK(prepared_);
+  Transfer("mark", "other");
+  EXPECT_OK(prepared_);
+  Transfer("another mark", "other");
+  EXPECT_THAT(prepared_, testing::StatusIs(absl::StatusCode::kUnimplemented, ::testing::_));
+  Transfer("", "other");
+  EXPECT_THAT(prepared_, testing::StatusIs(absl::StatusCode::kUnimplemented, ::testing::_));
+  EXPECT_EQ(files_.requests, 1);
+}
+
+TEST_F(LocalSourceTest, AMarkedContextThatWasCollectedIsReceivedAgain) {
+  Transfer("mark");
+  ASSERT_OK_AND_ASSIGN(const auto records, ledger_->List());
+  ASSERT_EQ(records.size(), 1u);
+  ASSERT_OK(ledger_->Remove(records[0].identity));
+  ASSERT_OK(ledger_->Sweep());
+  Transfer("mark");
+  ASSERT_OK(prepared_);
+  EXPECT_EQ(files_.requests, 2);
 }
 
 // The row in kContexts outlived the record, and a transfer that found the same tree there made no
