@@ -15,6 +15,8 @@ using SessionCall = BidiCall<api::BytesMessage, api::BytesMessage>;
 using StatusCall = WriteCall<api::StatusRequest, api::StatusResponse>;
 
 constexpr absl::Duration kStatusWait = absl::Seconds(6);
+// At which what clients send in a session goes on to its reader.
+constexpr size_t kMaxChunk = 256 << 10;
 
 // The Session call as the tunnel sees it.
 class SessionStream final : public DuplexStream {
@@ -25,6 +27,10 @@ class SessionStream final : public DuplexStream {
       return Incoming::kBroken;
     }
     chunk->swap(*incoming_.mutable_data());
+    // Clients send many small ones.
+    while (chunk->size() < kMaxChunk && call_.ReadArrived(&incoming_)) {
+      chunk->append(incoming_.data());
+    }
     return Incoming::kData;
   }
   bool Write(string_view data) override {

@@ -7,6 +7,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -129,52 +130,95 @@ class BidiCall final : public grpc::ServerBidiReactor<Request, Response> {
 
   void SendHeaders() { this->StartSendInitialMetadata(); }
 
-  // Waits for the next request. False at the end of the stream.
+  // Waits for the next request. False at the end of the stream. From the first Read on, the next
+  // ones are received ahead: a handler that is woken for each is slower than many clients.
   bool Read(Request* request) {
-    this->StartRead(request);
-    return Wait(&read_done_, &read_good_);
+    ReadAhead();
+    {
+      MutexLock lock(mu_);
+      while (arrived_.empty() && !read_ended_) {
+        changed_.Wait(mu_);
+      }
+    }
+    return ReadArrived(request);
+  }
+
+  // The next request if it is here already.
+  bool ReadArrived(Request* request) {
+    {
+      MutexLock lock(mu_);
+      if (arrived_.empty()) {
+        return false;
+      }
+      *request = std::move(arrived_.front());
+      arrived_.pop_front();
+    }
+    ReadAhead();
+    return true;
   }
 
   bool Write(const Response& response) {
     this->StartWrite(&response);
-    return Wait(&write_done_, &write_good_);
+    MutexLock lock(mu_);
+    while (!written_) {
+      changed_.Wait(mu_);
+    }
+    written_ = false;
+    return write_good_;
   }
 
   // Breaks the call off: Read and Write return false. From any thread, until the handler returns.
   void BreakOff() { context_->TryCancel(); }
 
-  void OnReadDone(bool ok) override { Tell(&read_done_, &read_good_, ok); }
-  void OnWriteDone(bool ok) override { Tell(&write_done_, &write_good_, ok); }
+  void OnReadDone(bool ok) override {
+    {
+      MutexLock lock(mu_);
+      reading_ = false;
+      read_ended_ = !ok;
+      if (ok) {
+        arrived_.push_back(std::move(arriving_));
+      }
+      changed_.NotifyAll();
+    }
+    ReadAhead();
+  }
+  void OnWriteDone(bool ok) override {
+    MutexLock lock(mu_);
+    written_ = true;
+    write_good_ = ok;
+    changed_.NotifyAll();
+  }
   void OnCancel() override { cancel_.Cancel(); }
   void OnDone() override { delete this; }
 
  private:
+  static constexpr size_t kMostAhead = 32;
+
   explicit BidiCall(grpc::CallbackServerContext* context) : context_(context) {}
 
-  bool Wait(bool* done, bool* good) {
-    MutexLock lock(mu_);
-    while (!*done) {
-      changed_.Wait(mu_);
+  // Asks for the next request unless that is under way, or enough of them wait.
+  void ReadAhead() {
+    {
+      MutexLock lock(mu_);
+      if (reading_ || read_ended_ || arrived_.size() >= kMostAhead) {
+        return;
+      }
+      reading_ = true;
     }
-    *done = false;
-    return *good;
-  }
-  void Tell(bool* done, bool* good, bool ok) {
-    MutexLock lock(mu_);
-    *done = true;
-    *good = ok;
-    changed_.NotifyAll();
+    arriving_.Clear();
+    this->StartRead(&arriving_);
   }
 
   grpc::CallbackServerContext* const context_;
   CancelSource cancel_;
+  Request arriving_;  // gRPC's while reading_
   Mutex mu_;
   CondVar changed_;
-  // All guarded by mu_.
-  bool read_done_ = false;
-  bool read_good_ = true;
-  bool write_done_ = false;
-  bool write_good_ = true;
+  std::deque<Request> arrived_ ABSL_GUARDED_BY(mu_);
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool read_ended_ ABSL_GUARDED_BY(mu_) = false;
+  bool written_ ABSL_GUARDED_BY(mu_) = false;
+  bool write_good_ ABSL_GUARDED_BY(mu_) = true;
 };
 
 }  // namespace cairn::control
