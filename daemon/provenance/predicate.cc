@@ -183,6 +183,14 @@ Json OtherRequestJson(const Request& other, const PredicateInput& input, bool* t
   return {{"configSource", ConfigSourceJson(source, "path")}, {"request", std::move(request)}};
 }
 
+// Whether a request asks for nothing but where the build's files are: a client's that names no
+// frontend and makes the requests for one itself.
+bool AsksForNothing(const Request& request, const Capture& capture) {
+  Arguments arguments = request.arguments;
+  TakeConfigSource(capture, arguments);
+  return request.frontend.empty() && arguments.empty() && request.inputs.empty();
+}
+
 Json RequestJson(const PredicateInput& input, const Arguments& arguments, bool* told_less) {
   const Capture& capture = input.capture;
   Json request = Json::object();
@@ -204,7 +212,7 @@ Json RequestJson(const PredicateInput& input, const Arguments& arguments, bool* 
     inputs[name] = OtherRequestJson(*producer, input, told_less);
   }
   SetUnlessEmpty(request, "inputs", std::move(inputs));
-  if (capture.root != nullptr) {
+  if (capture.root != nullptr && !AsksForNothing(*capture.root, capture)) {
     request["root"] = OtherRequestJson(*capture.root, input, told_less);
   }
   if (input.compatibility_version != 0) {

@@ -171,5 +171,14 @@ TEST_F(PredicateTest, TellsWhatMadeInputsAndWhatTheClientAskedFor) {
   EXPECT_FALSE(less["inputs"]["base"]["request"]["args"].contains("build-arg:TEXT"));
 }
 
+// Clients that ask the frontend themselves may say the name of the file in their own request, too.
+TEST_F(PredicateTest, AClientsRequestThatAsksForNothingIsNotTold) {
+  capture_.request.frontend = "dockerfile.v0";
+  capture_.root = std::make_shared<Request>(Request{.arguments = {{"filename", "Dockerfile"}}});
+
+  const Json request = Make({.max = true})["buildDefinition"]["externalParameters"]["request"];
+  EXPECT_FALSE(request.contains("root")) << request;
+}
+
 }  // namespace
 }  // namespace cairn::provenance
