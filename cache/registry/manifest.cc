@@ -258,6 +258,12 @@ StatusOr<ImageConfigInfo> ParseImageConfig(string_view document) {
   const Json json = Json::parse(document.begin(), document.end());
   ImageConfigInfo info;
   ASSIGN_OR_RETURN(info.platform, PlatformOf(json));
+  const auto created = json.find("created");
+  absl::Time time;
+  if (created != json.end() && created->is_string() &&
+      absl::ParseTime(absl::RFC3339_full, created->get<std::string>(), &time, nullptr)) {
+    info.created = time;
+  }
   const auto rootfs = json.find("rootfs");
   if (rootfs == json.end() || !rootfs->is_object()) {
     return info;

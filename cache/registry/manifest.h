@@ -37,6 +37,7 @@ struct Index {
 // What cairn needs of an image config.
 struct ImageConfigInfo {
   Platform platform;
+  std::optional<absl::Time> created;  // nothing when it is missing or malformed
   std::vector<Digest> diff_ids;
 };
 

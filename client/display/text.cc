@@ -34,15 +34,27 @@ std::string FormatBytes(int64_t bytes) {
 }
 
 std::string FormatAge(absl::Duration age) {
-  const int64_t seconds = absl::ToInt64Seconds(age);
-  if (seconds < 120) {
-    return absl::StrCat(std::max<int64_t>(seconds, 0), " seconds ago");
+  constexpr int64_t kHour = 3600;
+  constexpr int64_t kDay = 24 * kHour;
+  struct Unit {
+    int64_t seconds;
+    int64_t used_until;  // seconds
+    const char* name;
+  };
+  // From two of a unit on, so that there is no singular.
+  constexpr Unit kUnits[] = {{1, 120, "seconds"},
+                             {60, 2 * kHour, "minutes"},
+                             {kHour, 2 * kDay, "hours"},
+                             {kDay, 14 * kDay, "days"},
+                             {7 * kDay, 60 * kDay, "weeks"},
+                             {30 * kDay, 2 * 365 * kDay, "months"}};
+  const int64_t seconds = std::max<int64_t>(absl::ToInt64Seconds(age), 0);
+  for (const Unit& unit : kUnits) {
+    if (seconds < unit.used_until) {
+      return absl::StrCat(seconds / unit.seconds, " ", unit.name, " ago");
+    }
   }
-  if (seconds < 2 * 3600) {
-    return absl::StrCat(seconds / 60, " minutes ago");
-  }
-  return seconds < 48 * 3600 ? absl::StrCat(seconds / 3600, " hours ago")
-                             : absl::StrCat(seconds / 86400, " days ago");
+  return absl::StrCat(seconds / (365 * kDay), " years ago");
 }
 
 std::string FormatTask(const TaskView& task, absl::Time now) {

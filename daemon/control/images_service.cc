@@ -31,39 +31,63 @@ StatusOr<bool> IsWanted(const std::string& name, const cairn::v1::ListImagesRequ
   return request.names().empty();
 }
 
-// Size, config and platform of one manifest.
-Status DescribeManifest(const std::string& document, blob::BlobStore& blobs,
-                        cairn::v1::Image* out) {
+// Size and time of the image that `document` is the manifest of; returns its platform. `config`
+// gets the digest of its config.
+StatusOr<Platform> DescribeManifest(const std::string& document, blob::BlobStore& blobs,
+                                    cairn::v1::Image* out, Digest* config) {
   ASSIGN_OR_RETURN(const registry::Manifest manifest, registry::ParseManifest(document));
   int64_t size = 0;
   for (const registry::Descriptor& layer : manifest.layers) {
     size += static_cast<int64_t>(layer.size);
   }
   out->set_size(size);
-  out->set_config_digest(manifest.config.digest.ToString());
-  ASSIGN_OR_RETURN(const std::string config, blobs.Read(manifest.config.digest));
-  ASSIGN_OR_RETURN(const registry::ImageConfigInfo info, registry::ParseImageConfig(config));
-  out->add_platforms(info.platform.ToString());
-  return absl::OkStatus();
+  *config = manifest.config.digest;
+  ASSIGN_OR_RETURN(const std::string text, blobs.Read(*config));
+  ASSIGN_OR_RETURN(const registry::ImageConfigInfo info, registry::ParseImageConfig(text));
+  if (info.created.has_value()) {
+    out->mutable_created()->set_seconds(absl::ToUnixSeconds(*info.created));
+  }
+  return info.platform;
 }
 
-Status Describe(const gc::Image& image, blob::BlobStore& blobs, cairn::v1::Image* out) {
-  out->set_name(image.name);
-  out->set_digest(image.digest.ToString());
-  out->set_media_type(image.media_type);
-  out->mutable_created()->set_seconds(absl::ToUnixSeconds(image.updated));
-  ASSIGN_OR_RETURN(const std::string document,
-                   blobs.Read(image.digest, registry::kMaxManifestBytes));
-  ASSIGN_OR_RETURN(const bool is_index, registry::IsIndexDocument(image.media_type, document));
-  if (!is_index) {
-    return DescribeManifest(document, blobs, out);
-  }
+// All platforms of an index; size and time are those of the image that would run here, if its
+// manifest is stored.
+Status DescribeIndex(const std::string& document, blob::BlobStore& blobs, cairn::v1::Image* out) {
   ASSIGN_OR_RETURN(const registry::Index index, registry::ParseIndex(document));
   for (const registry::Descriptor& manifest : index.manifests) {
     if (manifest.platform.has_value() && manifest.platform->os != "unknown") {
       out->add_platforms(manifest.platform->ToString());
     }
   }
+  const auto chosen = registry::SelectPlatform(index, Platform::Native().front());
+  if (!chosen.has_value()) {
+    return absl::OkStatus();
+  }
+  const StatusOr<std::string> manifest = blobs.Read(chosen->digest, registry::kMaxManifestBytes);
+  if (absl::IsNotFound(manifest.status())) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(manifest.status());
+  Digest config = chosen->digest;
+  const Status described = DescribeManifest(*manifest, blobs, out, &config).status();
+  return absl::IsNotFound(described) ? absl::OkStatus() : described;
+}
+
+Status Describe(const gc::Image& image, blob::BlobStore& blobs, cairn::v1::Image* out) {
+  out->set_name(image.name);
+  out->set_digest(image.digest.ToString());
+  out->set_media_type(image.media_type);
+  out->mutable_created()->set_seconds(absl::ToUnixSeconds(image.created));
+  ASSIGN_OR_RETURN(const std::string document,
+                   blobs.Read(image.digest, registry::kMaxManifestBytes));
+  ASSIGN_OR_RETURN(const bool is_index, registry::IsIndexDocument(image.media_type, document));
+  if (is_index) {
+    return DescribeIndex(document, blobs, out);
+  }
+  Digest config = image.digest;
+  ASSIGN_OR_RETURN(const Platform platform, DescribeManifest(document, blobs, out, &config));
+  out->set_config_digest(config.ToString());
+  out->add_platforms(platform.ToString());
   return absl::OkStatus();
 }
 

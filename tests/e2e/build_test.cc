@@ -95,6 +95,14 @@ TEST_F(BuildTest, TargetArgumentsAndLabelsReachTheImage) {
   EXPECT_THAT(Cairn({"images"}).out, HasSubstr("app"));
 }
 
+// What was built again from the cache was listed as made just now.
+TEST_F(BuildTest, ImagesAreAsOldAsTheirConfigsSay) {
+  const CommandOutput built =
+      Build("FROM busybox\nLABEL a=b\n", {"--build-arg", "SOURCE_DATE_EPOCH=86400", "-t", "old:1"});
+  ASSERT_EQ(built.exit_code, 0) << built.err;
+  EXPECT_THAT(Cairn({"images", "old"}).out, ::testing::ContainsRegex("old +1 .* years ago"));
+}
+
 TEST_F(BuildTest, DockerignoreHidesFilesAndSecretsStayOut) {
   WriteContext("keep", "1");
   WriteContext("drop.log", "2");

@@ -94,10 +94,13 @@ TEST(ManifestTest, ConfigInfo) {
   ASSERT_OK_AND_ASSIGN(
       const ImageConfigInfo info,
       ParseImageConfig(absl::StrCat(
-          R"({"architecture":"arm64","os":"linux","variant":"v8","rootfs":{"type":"layers",)",
-          R"("diff_ids":[")", Digest::Of("a").ToString(), R"("]},"unknown":{}})")));
+          R"({"architecture":"arm64","os":"linux","variant":"v8","created":"1970-01-02T00:00:00Z",)",
+          R"("rootfs":{"type":"layers",)", R"("diff_ids":[")", Digest::Of("a").ToString(),
+          R"("]},"unknown":{}})")));
   EXPECT_EQ(info.platform.architecture, "arm64");
   EXPECT_THAT(info.diff_ids, ::testing::ElementsAre(Digest::Of("a")));
+  EXPECT_EQ(info.created, absl::UnixEpoch() + absl::Hours(24));
+  EXPECT_EQ(ParseImageConfig(R"({"os":"linux","created":"yesterday"})")->created, std::nullopt);
 }
 
 TEST(SelectPlatformTest, EqualThenBestVariant) {
