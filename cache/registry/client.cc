@@ -209,8 +209,13 @@ Status RegistryClient::FetchBlobFrom(const Endpoint& endpoint, const ImageRefere
   return absl::OkStatus();
 }
 
-Status RegistryClient::FetchForeign(const Descriptor& descriptor, const Access& access,
-                                    BlobDownload& download) {
+Status RegistryClient::FetchForeign(const std::string& host, const Descriptor& descriptor,
+                                    const Access& access, BlobDownload& download) {
+  if (!hosts_.AllowsForeignUrls(host)) {
+    return absl::NotFoundError(absl::StrCat(
+        "the registry does not hold this foreign layer; to fetch it from ", descriptor.urls.front(),
+        ", set foreignURLs = true for [registry.\"", host, "\"] in the daemon's configuration"));
+  }
   Status last;
   for (const std::string& text : descriptor.urls) {
     ASSIGN_OR_RETURN(const net::Url url, net::Url::Parse(text));
@@ -258,7 +263,7 @@ Status RegistryClient::FetchBlob(const ImageReference& repository, const Descrip
     Status fetched = OnEndpoints(repository, true, access, fetch_at);
     if (absl::IsNotFound(fetched) && IsForeignLayerType(descriptor.media_type) &&
         !descriptor.urls.empty() && download.offset() == 0) {
-      fetched = FetchForeign(descriptor, access, download);
+      fetched = FetchForeign(repository.host(), descriptor, access, download);
     }
     RETURN_IF_ERROR_IN(fetched, what);
   }

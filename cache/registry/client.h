@@ -2,8 +2,8 @@
 //
 // Digests are computed here from the bytes; what a registry says about a digest only says where to
 // look. Mirrors are tried in order before the registry itself. The URLs of a foreign layer are
-// asked only when no registry has it, without credentials, and never on this host itself.
-// Thread-safe.
+// asked only when no registry has it and its host's configuration allows that, without credentials,
+// and never on this host itself. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -92,7 +92,8 @@ class RegistryClient {
   StatusOr<Descriptor> ResolveAt(const Endpoint& endpoint, const ImageReference& reference,
                                  const Access& access);
   // A layer that is not to be distributed, from where its descriptor says.
-  Status FetchForeign(const Descriptor& descriptor, const Access& access, BlobDownload& download);
+  Status FetchForeign(const std::string& host, const Descriptor& descriptor, const Access& access,
+                      BlobDownload& download);
   Status FetchBlobFrom(const Endpoint& endpoint, const ImageReference& repository,
                        const Descriptor& descriptor, const Access& access, BlobDownload& download);
   StatusOr<PushOutcome> PushBlobAt(const Endpoint& endpoint, const ImageReference& repository,

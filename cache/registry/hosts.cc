@@ -65,4 +65,9 @@ StatusOr<std::vector<Endpoint>> HostTable::EndpointsOf(const std::string& host, 
   return endpoints;
 }
 
+bool HostTable::AllowsForeignUrls(const std::string& host) const {
+  const auto found = hosts_.find(host);
+  return found != hosts_.end() && found->second.foreign_urls;
+}
+
 }  // namespace cairn::registry

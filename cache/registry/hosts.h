@@ -18,6 +18,9 @@ struct HostConfig {
   std::optional<bool> http;
   // Accept any certificate. Together with `http`, HTTPS is tried first.
   bool insecure = false;
+  // Whether layers that the registry does not hold are fetched from where its images say that they
+  // are, which is anywhere.
+  bool foreign_urls = false;
   std::vector<std::string> ca_files;
   std::string certificate_file;
   std::string key_file;
@@ -44,6 +47,7 @@ class HostTable {
   // any certificate and plain HTTP for this call. kInvalidArgument for a host that is none.
   StatusOr<std::vector<Endpoint>> EndpointsOf(const std::string& host, bool pulling,
                                               bool insecure) const;
+  bool AllowsForeignUrls(const std::string& host) const;
 
  private:
   std::map<std::string, HostConfig> hosts_;

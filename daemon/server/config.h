@@ -72,6 +72,7 @@ struct RegistryConfig {
   std::vector<std::string> mirrors;
   std::optional<bool> plain_http;
   std::optional<bool> insecure;
+  bool foreign_urls = false;  // not a key of BuildKit's
   std::vector<std::string> ca;
   struct KeyPair {
     std::string key;

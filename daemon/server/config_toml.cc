@@ -273,6 +273,7 @@ Status ReadRegistry(Section& section, RegistryConfig* registry) {
   RETURN_IF_ERROR(section.Read("mirrors", &registry->mirrors));
   RETURN_IF_ERROR(section.Read("http", &registry->plain_http));
   RETURN_IF_ERROR(section.Read("insecure", &registry->insecure));
+  RETURN_IF_ERROR(section.Read("foreignURLs", &registry->foreign_urls));
   RETURN_IF_ERROR(section.Read("ca", &registry->ca));
   RETURN_IF_ERROR(section.Read("tlsconfigdir", &registry->tls_config_dirs));
   return section.ReadTables("keypair", [registry](Section& pair) -> Status {

@@ -134,6 +134,7 @@ registry::HostTable MakeHostTable(const Config& config) {
     host.mirrors = from.mirrors;
     host.http = from.plain_http;
     host.insecure = from.insecure.value_or(false);
+    host.foreign_urls = from.foreign_urls;
     host.ca_files = from.ca;
     if (!from.key_pairs.empty()) {
       host.certificate_file = from.key_pairs.front().certificate;

@@ -100,9 +100,9 @@ TEST_F(ClientTest, WrongBlobsAreDataLoss) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("fetch blob")));
 }
 
-// A registry may hold a foreign layer all the same; else its URLs are asked, but what an image says
-// must not make the daemon ask its own host's services.
-TEST_F(ClientTest, ForeignLayersComeFromTheRegistryThenFromTheirUrlsElsewhere) {
+// A registry may hold a foreign layer all the same; else its URLs are asked if that is configured,
+// but what an image says must not make the daemon ask its own host's services.
+TEST_F(ClientTest, ForeignLayersComeFromTheRegistryOrIfAllowedFromElsewhere) {
   FakeHttpServer local([](const FakeRequest&) { return FakeResponse{.body = "bytes"}; });
   int status = 200;
   FakeHttpServer server(
@@ -117,6 +117,10 @@ TEST_F(ClientTest, ForeignLayersComeFromTheRegistryThenFromTheirUrlsElsewhere) {
   EXPECT_EQ(out, "bytes");
   status = 404;
   EXPECT_THAT(client_.FetchBlob(Image(server), descriptor, sink, access()).message(),
+              HasSubstr("set foreignURLs = true"));
+  HostTable hosts({{Image(server).host(), {.foreign_urls = true}}});
+  RegistryClient allowed(http_, hosts, clock_);
+  EXPECT_THAT(allowed.FetchBlob(Image(server), descriptor, sink, access()).message(),
               HasSubstr("foreign layer from http://"));
   EXPECT_TRUE(local.requests().empty());
 }
