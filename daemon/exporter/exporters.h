@@ -20,7 +20,6 @@ namespace cairn::exporter {
 struct ExporterParts {
   layer::ChainStore& chains;
   layer::LayerExporter& layers;
-  blob::Database& database;
   gc::Ledger& ledger;
   gc::ImageStore& images;
   registry::RegistryClient& registry;

@@ -187,7 +187,7 @@ Status Daemon::Parts::OpenSolver() {
     frontends[kDockerfileFrontend] = std::make_unique<dockerfile::DockerfileFrontend>();
   }
   exporters = exporter::MakeExporters(
-      {*store->chains, *store->layers, *store->database, *store->ledger, *store->images, *registry,
+      {*store->chains, *store->layers, *store->ledger, *store->images, *registry,
        [this](const session::SessionGroup& group) {
          return std::make_unique<source::SessionCredentials>(*sessions, group);
        },

@@ -39,7 +39,6 @@ class ExporterTest : public ::testing::Test {
     parts_ = std::make_unique<ExporterParts>(ExporterParts{
         .chains = *chains_,
         .layers = *layers_,
-        .database = *database_,
         .ledger = *ledger_,
         .images = *images_,
         .registry = *registry_,
