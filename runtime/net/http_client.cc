@@ -207,15 +207,16 @@ class HttpClient::Transfer {
 
   // How long to wait for something to happen; nothing when the answer is overdue.
   std::optional<int> PollTime() const {
-    constexpr int kMostMs = 1000;
+    constexpr absl::Duration kMost = absl::Seconds(1);
     if (!connected() || header_bytes_ > 0) {
-      return kMostMs;
+      return static_cast<int>(absl::ToInt64Milliseconds(kMost));
     }
     const absl::Duration left = answer_due_ - absl::Now();
     if (left <= absl::ZeroDuration()) {
       return std::nullopt;
     }
-    return static_cast<int>(std::min<int64_t>(kMostMs, absl::ToInt64Milliseconds(left) + 1));
+    // The least first: an answer that is never due leaves no room for the millisecond more.
+    return static_cast<int>(absl::ToInt64Milliseconds(std::min(left, kMost)) + 1);
   }
 
   // Runs the transfer until it ends, the answer is overdue or the token fires.

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/thread_pool.h"
@@ -210,6 +211,24 @@ TEST(HttpClientTest, AnAnswerThatTakesItsTimeMayBeWaitedFor) {
       client.Send({.url = server.url("/"), .stall_timeout = absl::Seconds(1), .slow_answer = true},
                   {}),
       StatusIs(absl::StatusCode::kUnavailable, ::testing::A<std::string>()));
+}
+
+// Observed: the time to wait for an answer that is never due overflowed to none, and uploads and
+// sources that may take their time kept a core busy until the answer came.
+TEST(HttpClientTest, WaitingForASlowAnswerTakesNoProcessorTime) {
+  FakeHttpServer server([](const FakeRequest&) { return FakeResponse{.hang = true}; });
+  HttpClient client;
+  const auto used = [] {
+    timespec time;
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return absl::DurationFromTimespec(time);
+  };
+  const absl::Duration before = used();
+  EXPECT_THAT(
+      client.Send({.url = server.url("/"), .stall_timeout = absl::Seconds(1), .slow_answer = true},
+                  {}),
+      StatusIs(absl::StatusCode::kUnavailable, ::testing::A<std::string>()));
+  EXPECT_LT(used() - before, absl::Milliseconds(200));
 }
 
 TEST(HttpClientTest, AConnectionThatIsNeverMadeIsNamed) {
