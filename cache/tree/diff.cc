@@ -12,6 +12,16 @@ Entry Whiteout(const std::string& name) {
   return entry;
 }
 
+// Links that a file has got or lost elsewhere do not change it.
+bool AreEqual(const Entry& was, const Entry& is) {
+  if (was.link_group == is.link_group) {
+    return was == is;
+  }
+  Entry same = is;
+  same.link_group = was.link_group;
+  return was == same;
+}
+
 bool BothDirectories(const Entry& a, const Entry& b) {
   return a.type == Entry::Type::kDirectory && b.type == Entry::Type::kDirectory;
 }
@@ -39,7 +49,7 @@ StatusOr<TreeRef> DiffDirectories(TreeStore& store, const TreeRef& lower, const 
       continue;
     }
     const Entry& was = *old++;
-    if (was == entry) {
+    if (AreEqual(was, entry)) {
       continue;
     }
     delta.entries.push_back(entry);

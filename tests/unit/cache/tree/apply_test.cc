@@ -176,6 +176,22 @@ TEST(DiffTest, HoldsWhatChangedAndTheWayToIt) {
               ElementsAre("a/", "a/b/", "a/b/f=new", "gone-", "new/", "new/z=5"));
 }
 
+// A COPY of a whole image onto the same image gave a layer of all its hard links: a copy's groups
+// have numbers of their own.
+TEST(DiffTest, ALinkElsewhereIsNoChange) {
+  Stores stores;
+  const TreeRef one = MakeTree(stores, {"a/f=1", "a/g=2"});
+  const auto linked = [](uint64_t group) {
+    return [group](Directory& directory) { directory.entries[0].link_group = group; };
+  };
+  const TreeRef lower = Changed(stores, one, "a", linked(7));
+  const TreeRef upper =
+      Changed(stores, Changed(stores, one, "a", linked(8)), "a",
+              [](Directory& directory) { directory.entries[1].metadata.mode = 0600; });
+  ASSERT_OK_AND_ASSIGN(const auto delta, Diff(stores.trees(), lower, upper));
+  EXPECT_THAT(LinesOf(stores, *delta), ElementsAre("a/", ::testing::StartsWith("a/g")));
+}
+
 TEST(DiffTest, ATimeOfADirectoryIsAChange) {
   Stores stores;
   const TreeRef lower = MakeTree(stores, {"a/f=1"});

@@ -106,7 +106,7 @@ TEST_P(RandomTreesTest, ApplyUndoesDiff) {
     if (delta) {
       ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores_.trees(), from, *delta));
       ASSERT_EQ(LinesOf(stores_, result), LinesOf(stores_, to));
-      ASSERT_EQ(result, to);
+      ASSERT_EQ(result.content, to.content);  // but for links that changed elsewhere only
     }
     lower = upper;
   }
@@ -127,7 +127,7 @@ TEST_P(RandomTreesTest, SquashDoesWhatBothDeltasDo) {
     ASSERT_OK_AND_ASSIGN(const TreeRef both, Squash(stores_.trees(), **one, **two));
     ASSERT_OK_AND_ASSIGN(const TreeRef result, Apply(stores_.trees(), Build(first), both));
     EXPECT_EQ(LinesOf(stores_, result), LinesOf(stores_, Build(third)));
-    EXPECT_EQ(result, Build(third));
+    EXPECT_EQ(result.content, Build(third).content);
   }
 }
 
