@@ -37,6 +37,20 @@ TEST(FileModeTest, SpecialBitsAndCopies) {
   EXPECT_EQ(Apply("g=u", 0740), 0770u);
 }
 
+// chmod(1) of the GNU tools left setgid of a directory alone, cleared the sticky bit and asked what
+// the clause before had made of the execute bits: images then differed from BuildKit's.
+TEST(FileModeTest, FollowsSetmodeWhereTheGrammarSaysNothing) {
+  EXPECT_EQ(Apply("a=rX", 02755, true), 0555u);
+  EXPECT_EQ(Apply("a=rX", 07777, true), 01555u);
+  EXPECT_EQ(Apply("a=rX", 01644), 01444u);
+  EXPECT_EQ(Apply("u=rwx,g+s,o-w,a+X", 0644), 02744u);
+  EXPECT_EQ(Apply("u+s,+t", 0755, true), 05755u);
+  EXPECT_EQ(Apply("o+st", 0755), 0755u);
+  EXPECT_EQ(Apply("g=u,o=", 0640), 0660u);
+  EXPECT_EQ(Apply("go=u-w", 0755), 0755u);
+  EXPECT_EQ(Apply("g=ux", 0640), 0610u);
+}
+
 TEST(FileModeTest, RefusesWhatIsNoMode) {
   for (const char* text : {"", "99", "u", "u+q", "x+", "17777", "u+x,"}) {
     EXPECT_FALSE(FileMode::Parse(text).ok()) << text;
