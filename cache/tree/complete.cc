@@ -102,7 +102,7 @@ StatusOr<TreeRef> Complete(TreeStore& store, const TreeRef& base, const TreeRef&
       ASSIGN_OR_RETURN(current, Squash(store, current, placed));
     }
   }
-  return TooManyLinksError("the layer");
+  return TooManyLinksError();
 }
 
 }  // namespace cairn::tree

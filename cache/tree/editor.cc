@@ -199,9 +199,8 @@ Status Editor::MakeDirectory(string_view path, const fs::Metadata& metadata, boo
                              std::vector<std::string>* made) {
   ASSIGN_OR_RETURN(Position position, Locate(path, true));
   if (position.at.exists()) {
-    return position.at.is_directory()
-               ? absl::OkStatus()
-               : absl::FailedPreconditionError(absl::StrCat(path, " is not a directory"));
+    return position.at.is_directory() ? absl::OkStatus()
+                                      : absl::FailedPreconditionError("not a directory");
   }
   if (position.at.levels.size() + position.at.tail.size() > kMaxDepth) {
     return absl::ResourceExhaustedError("directories are nested too deeply");
@@ -213,8 +212,7 @@ Status Editor::MakeDirectory(string_view path, const fs::Metadata& metadata, boo
   for (const std::string& name : std::exchange(at.tail, {})) {
     Node& parent = *at.levels.back().directory;
     if (parent.Find(name)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(at.path(), "/", name, " is not a directory"));
+      return absl::FailedPreconditionError("not a directory");
     }
     Entry checked;
     checked.name = name;

@@ -15,9 +15,7 @@ std::vector<std::string> SplitPath(string_view path) {
   return components;
 }
 
-Status TooManyLinksError(string_view path) {
-  return absl::InvalidArgumentError(absl::StrCat("too many links in ", path));
-}
+Status TooManyLinksError() { return absl::InvalidArgumentError("too many links"); }
 
 Status PathNotFoundError(string_view path) {
   return absl::NotFoundError(

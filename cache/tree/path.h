@@ -18,8 +18,8 @@ inline constexpr int kMaxLinks = 255;
 // The components of `path` without empty ones and "."; ".." stays.
 std::vector<std::string> SplitPath(string_view path);
 
-// kInvalidArgument: "too many links in <path>".
-Status TooManyLinksError(string_view path);
+// kInvalidArgument: "too many links".
+Status TooManyLinksError();
 // kNotFound: "\"/<path>\": not found".
 Status PathNotFoundError(string_view path);
 
@@ -87,7 +87,7 @@ StatusOr<Resolved<Dir>> ResolvePath(Dir root, string_view path, bool follow, con
       at.levels.push_back({name, std::move(child)});
     } else if (entry && entry->type == Entry::Type::kSymlink && (!pending.empty() || follow)) {
       if (++links > kMaxLinks) {
-        return TooManyLinksError(path);
+        return TooManyLinksError();
       }
       if (entry->target.front() == '/') {
         at.levels.erase(at.levels.begin() + 1, at.levels.end());

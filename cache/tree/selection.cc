@@ -77,8 +77,10 @@ class Filtering {
 StatusOr<TreeRef> RunFilter(TreeStore& store, const TreeRef& tree,
                             const std::vector<std::string>& include,
                             const std::vector<std::string>& exclude, bool keep) {
-  ASSIGN_OR_RETURN_IN(PatternMatcher included, PatternMatcher::Create(include), "include pattern");
-  ASSIGN_OR_RETURN_IN(PatternMatcher excluded, PatternMatcher::Create(exclude), "exclude pattern");
+  ASSIGN_OR_RETURN_IN(PatternMatcher included, PatternMatcher::Create(include),
+                      absl::StrCat("invalid includepatterns: [", absl::StrJoin(include, " "), "]"));
+  ASSIGN_OR_RETURN_IN(PatternMatcher excluded, PatternMatcher::Create(exclude),
+                      absl::StrCat("invalid excludepatterns: [", absl::StrJoin(exclude, " "), "]"));
   if (included.empty() && excluded.empty()) {
     return tree;
   }

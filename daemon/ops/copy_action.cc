@@ -91,7 +91,7 @@ class CopyAction {
   }
 
   // Makes `path` a directory. Of a mode that is to be changed to, only a number says what a new
-  // directory's is.
+  // directory's permissions are: like mkdir(2) it gives no setuid, setgid or sticky bit.
   Status MakeDirectories(const std::string& path, const std::optional<FileMode>& mode) {
     ASSIGN_OR_RETURN(const auto existing, target_.editor.Get(path, /*follow=*/true));
     if (existing && existing->type == Entry::Type::kDirectory) {
@@ -99,7 +99,7 @@ class CopyAction {
     }
     fs::Metadata metadata{.mode = 0755, .mtime_ns = options_.mtime_ns.value_or(target_.now_ns)};
     if (mode && mode->exact()) {
-      metadata.mode = *mode->exact();
+      metadata.mode = *mode->exact() & 0777;
     }
     if (options_.owner) {
       metadata.uid = options_.owner->uid;

@@ -74,8 +74,9 @@ Status MakeDirectory(const ActionTarget& target, const pb::FileActionMkDir& acti
   if (!action.makeparents()) {
     RETURN_IF_ERROR(CheckParent(target, "mkdir", path));
   }
-  return target.editor.MakeDirectory(path, NewMetadata(target, mode, action.timestamp()),
-                                     action.makeparents());
+  const Status made = target.editor.MakeDirectory(
+      path, NewMetadata(target, mode, action.timestamp()), action.makeparents());
+  return made.ok() ? made : Annotate(made, absl::StrCat("lstat ", JoinPath("/", path)));
 }
 
 Status MakeFile(const ActionTarget& target, const pb::FileActionMkFile& action) {

@@ -49,7 +49,7 @@ StatusOr<std::optional<Owner>> ResolveOwner(
   if (option.has_user() && option.user().has_byname()) {
     const pb::NamedUserOpt& named = option.user().byname();
     if (named.input() < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("invalid user index ", named.input()));
+      return absl::InvalidArgumentError(absl::StrCat("invalid user index: ", named.input()));
     }
     ASSIGN_OR_RETURN(const std::optional<tree::TreeRef> tree, tree_of(named.input()));
     if (tree) {
@@ -63,7 +63,7 @@ StatusOr<std::optional<Owner>> ResolveOwner(
   if (option.has_group() && option.group().has_byname()) {
     const pb::NamedUserOpt& named = option.group().byname();
     if (named.input() < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("invalid group index ", named.input()));
+      return absl::InvalidArgumentError(absl::StrCat("invalid user index: ", named.input()));
     }
     ASSIGN_OR_RETURN(const std::optional<tree::TreeRef> tree, tree_of(named.input()));
     if (tree) {
@@ -76,6 +76,10 @@ StatusOr<std::optional<Owner>> ResolveOwner(
   } else if (option.has_group()) {
     owner.gid = option.group().byid();
   }
+  // To chown(2) this is -1: what is new stays root's.
+  constexpr uint32_t kUnchanged = 0xffffffff;
+  owner.uid = owner.uid == kUnchanged ? 0 : owner.uid;
+  owner.gid = owner.gid == kUnchanged ? 0 : owner.gid;
   return std::optional<Owner>(owner);
 }
 

@@ -96,6 +96,16 @@ TEST_F(FileOpTest, OwnerAndModeApplyToAllThatIsCopiedOrMade) {
                           "file new/app/d/a 750 5:5 A"));
 }
 
+// BuildKit makes them with mkdir(2) and changes only what it copies.
+TEST_F(FileOpTest, MadeDirectoriesGetNoSpecialBits) {
+  pb::FileActionCopy& copy = AddCopy("/src", "/new/app");
+  copy.set_mode(07755);
+  copy.mutable_owner()->mutable_user()->set_byid(0xffffffff);
+  EXPECT_THAT(*Run({MakeChain({}), MakeChain({{"src/d/a", "A"}})}),
+              ElementsAre("dir new 755 0:0", "dir new/app 755 0:0", "dir new/app/d 7755 0:0",
+                          "file new/app/d/a 7755 0:0 A"));
+}
+
 TEST_F(FileOpTest, OwnerNamesAreLookedUpInTheBase) {
   pb::FileActionCopy& copy = AddCopy("/a", "/a");
   copy.mutable_owner()->mutable_user()->mutable_byname()->set_name("web");
