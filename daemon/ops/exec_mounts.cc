@@ -213,7 +213,7 @@ Status ExecMounts::AddCache(int index, const pb::Mount& mount, const layer::Chai
       .id = mount.cacheopt().id(),
       .sharing = SharingOf(mount.cacheopt().sharing()),
       .description = absl::StrCat("cached mount ", mount.dest(), " from ", request.description),
-      .empty_first = request.empty_cache_mounts};
+      .empty_first = request.must_empty != nullptr && request.must_empty(mount.cacheopt().id())};
   if (input != nullptr) {
     wanted.initial = *input;
   }
@@ -274,7 +274,8 @@ Status ExecMounts::AddAgent(const pb::Mount& mount, const Request& request, sand
     return absl::OkStatus();
   }
   if (absl::IsUnimplemented(status)) {
-    return absl::NotFoundError(absl::StrCat("no SSH key \"", id, "\" forwarded from the client"));
+    return absl::NotFoundError(
+        absl::StrCat("no SSH key \"", option.id(), "\" forwarded from the client"));
   }
   RETURN_IF_ERROR(status);
   ASSIGN_OR_RETURN(

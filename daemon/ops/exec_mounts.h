@@ -4,6 +4,7 @@
 // Holds all of it in place until destruction. Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,7 +43,8 @@ class ExecMounts {
     const session::SessionGroup& sessions;
     gc::Lease& lease;
     std::string description;  // of cache mounts' records
-    bool empty_cache_mounts = false;
+    // Whether a cache mount drops what it holds; absent: none does.
+    std::function<bool(const std::string& id)> must_empty = nullptr;
   };
 
   static StatusOr<std::unique_ptr<ExecMounts>> Prepare(const Stores& stores, const Request& request,

@@ -217,6 +217,11 @@ class ExecOp final : public solver::Op {
                      ContainerOf(exec, metadata_->linux_resources(), context.entitlements));
     sandbox::ProcessSpec process = ProcessOf(exec.meta(), op_->platform().os());
     RETURN_IF_ERROR(AddSecrets(context, process.env));
+    // A build without cache starts with empty cache mounts; its own steps share them.
+    const auto must_empty = [this, &context](const std::string& id) {
+      return metadata_->ignore_cache() &&
+             context.job.memory().IsFirst(absl::StrCat("empty cache mount ", id));
+    };
     ASSIGN_OR_RETURN(
         mounts, ExecMounts::Prepare(
                     environment_.stores,
@@ -226,7 +231,7 @@ class ExecOp final : public solver::Op {
                      .sessions = context.sessions,
                      .lease = context.lease,
                      .description = absl::StrCat("exec ", absl::StrJoin(exec.meta().args(), " ")),
-                     .empty_cache_mounts = metadata_->ignore_cache()},
+                     .must_empty = must_empty},
                     context.cancel));
     container.root = mounts->root();
     container.mounts = mounts->mounts();

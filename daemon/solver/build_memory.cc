@@ -20,6 +20,11 @@ std::string BuildMemory::Pin(const std::string& question, std::string answer) {
   return answers_.emplace(question, std::move(answer)).first->second;
 }
 
+bool BuildMemory::IsFirst(const std::string& question) {
+  MutexLock lock(mu_);
+  return answers_.emplace(question, std::string()).second;
+}
+
 std::optional<std::string> BuildMemory::Pinned(const std::string& question) const {
   MutexLock lock(mu_);
   const auto found = answers_.find(question);

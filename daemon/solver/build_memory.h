@@ -23,6 +23,8 @@ class BuildMemory {
   // The answer that stands for `question` in this build: the first one given.
   std::string Pin(const std::string& question, std::string answer);
   std::optional<std::string> Pinned(const std::string& question) const;
+  // Whether nobody asked this before in this build, nor pinned an answer.
+  bool IsFirst(const std::string& question);
 
   // Lets go of everything.
   void Clear();

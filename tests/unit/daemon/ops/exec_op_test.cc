@@ -195,6 +195,16 @@ TEST_F(ExecOpTest, CacheMountKeepsItsFilesAndLeavesNoTrace) {
   EXPECT_EQ(records->at(0).type, gc::RecordType::kCacheMount);
 }
 
+// The second RUN of a build without cache did not find what the first one had left.
+TEST_F(ExecOpTest, CacheMountIsEmptiedOnceInABuildThatIgnoresTheCache) {
+  pb::ExecOp exec = Shell("echo line >> /cache/f; cat /cache/f");
+  AddMount(exec, pb::CACHE, "/cache").mutable_cacheopt()->set_id("c");
+  metadata_.set_ignore_cache(true);
+  ASSERT_OK(Run(exec));
+  ASSERT_OK(Run(exec));
+  EXPECT_EQ(reporter_.out, "line\nline\nline\n");
+}
+
 TEST_F(ExecOpTest, CacheMountIsEmptiedForAStepThatIgnoresTheCache) {
   pb::ExecOp exec = Shell("echo line >> /cache/f; cat /cache/f");
   AddMount(exec, pb::CACHE, "/cache").mutable_cacheopt()->set_id("c");

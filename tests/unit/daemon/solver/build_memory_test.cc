@@ -14,6 +14,13 @@ TEST(BuildMemoryTest, TheFirstAnswerStands) {
   EXPECT_EQ(memory.Pinned("url"), "a");
 }
 
+TEST(BuildMemoryTest, OnlyOneIsFirst) {
+  BuildMemory memory;
+  EXPECT_TRUE(memory.IsFirst("a"));
+  EXPECT_FALSE(memory.IsFirst("a"));
+  EXPECT_TRUE(memory.IsFirst("b"));
+}
+
 TEST(BuildMemoryTest, ClearingLetsGo) {
   BuildMemory memory;
   RefPtr ref = MakeSolvedRef({{}, Digest::Of("content")});
