@@ -145,6 +145,14 @@ TEST(FileSyncTest, ReceivesEntriesAndTheContentsThatAreWanted) {
   EXPECT_EQ(result.bytes, progress);
 }
 
+// Go's protobuf does not check strings. A name in Latin-1 made the packet unreadable here, and the
+// transfer waited for a sender that waited for it.
+TEST(FileSyncTest, NamesNeedNotBeUtf8) {
+  RecordingSink sink([](const FileStat&) { return false; });
+  ASSERT_OK(ReceiveFrom({Entry("a\xff", 0644), Packet(), OfType(Packet::PACKET_FIN)}, sink));
+  EXPECT_THAT(sink.paths, ElementsAre("a\xff"));
+}
+
 TEST(FileSyncTest, EmptyDirectoryIsTwoBytes) {
   ScriptedFileSync service([](grpc::ServerContext*, ServerStream* stream) {
     stream->Write(Packet());
