@@ -112,7 +112,9 @@ Status ResolveImage(const DispatchContext& context, const std::vector<std::strin
   const StatusOr<ResolvedImage> resolved =
       context.options.resolver->Resolve(name, wanted, options.image_resolve_mode, log_name);
   if (!resolved.ok()) {
-    return WithSuggestion(Annotate(resolved.status(), written), written, Suggestions(names), true);
+    const Status failed =
+        Annotate(resolved.status(), absl::StrCat("failed to resolve source metadata for ", name));
+    return WithSuggestion(Annotate(failed, written), written, Suggestions(names), true);
   }
   if (!resolved->reference.empty() && resolved->reference != name) {
     const StatusOr<ImageReference> replaced = ImageReference::Parse(resolved->reference);

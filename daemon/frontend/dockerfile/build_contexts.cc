@@ -275,6 +275,10 @@ StatusOr<Entrypoint> BuildContexts::ReadDockerfile() {
       data = std::move(fallback);
     }
   }
+  if (absl::IsNotFound(data.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("failed to read dockerfile: open ", filename_, ": no such file or directory"));
+  }
   RETURN_IF_ERROR_IN(data.status(), "failed to read dockerfile");
   if (data->size() > kMaxTextFile) {
     return Error(absl::StrCat("failed to read dockerfile: ", filename_, " is larger than ",

@@ -6,7 +6,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "daemon/frontend/dockerfile/base_images.h"
@@ -186,13 +185,6 @@ class Conversion {
     }
     if (StageState* stage = graph_.FindByName(name)) {
       return stage;
-    }
-    int64_t index = 0;
-    if (absl::SimpleAtoi(name, &index)) {
-      const StatusOr<StageState*> stage = graph_.FindByIndex(index);
-      if (stage.ok()) {
-        return stage;
-      }
     }
     return WithSuggestion(Error(absl::StrCat("target stage ", Quote(name), " could not be found")),
                           name, graph_.DisplayNames(), true);

@@ -80,8 +80,11 @@ StatusOr<CopyMode> ParseMode(const std::string& chmod) {
     mode.octal = static_cast<int32_t>(std::stoul(chmod, nullptr, 8));
     return mode;
   }
-  if (absl::ascii_isdigit(chmod[0]) || !IsSymbolicMode(chmod)) {
+  if (absl::ascii_isdigit(chmod[0])) {
     return InvalidMode(chmod);
+  }
+  if (!IsSymbolicMode(chmod)) {
+    return Error("invalid syntax");
   }
   mode.octal = 0;
   mode.symbolic = chmod;
@@ -213,9 +216,9 @@ class Copier {
   }
 
   // A source of this instruction: fetched as a step of its own, whose failure is this line's.
+  // Of remote sources, whose errors speak for themselves: they have no location.
   llb::Output Named(llb::Output source) {
     source.node->SetName(title_);
-    SetLocation(d_.context, *source.node, d_.command().location);
     return source;
   }
 

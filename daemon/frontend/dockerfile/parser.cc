@@ -13,6 +13,24 @@
 namespace cairn::dockerfile {
 namespace {
 
+// What a line may have, its end included. BuildKit reads no longer ones, so that nothing depends on
+// them.
+constexpr size_t kMaxLine = 65536;
+
+// The lines at the front of `text` that are not too long.
+string_view ReadableLines(string_view text) {
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = text.find('\n', begin);
+    const size_t next = end == string_view::npos ? text.size() : end + 1;
+    if (next - begin > kMaxLine - (end == string_view::npos ? 1 : 0)) {
+      break;
+    }
+    begin = next;
+  }
+  return text.substr(0, begin);
+}
+
 string_view WithoutLineEnd(string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
     line.remove_suffix(1);
@@ -50,7 +68,10 @@ bool MayHaveHeredoc(const Node& node) {
 
 class Parser {
  public:
-  explicit Parser(string_view text) : rest_(text) { absl::ConsumePrefix(&rest_, "\xEF\xBB\xBF"); }
+  explicit Parser(string_view text)
+      : rest_(ReadableLines(text)), has_long_line_(rest_.size() < text.size()) {
+    absl::ConsumePrefix(&rest_, "\xEF\xBB\xBF");
+  }
 
   StatusOr<ParsedFile> Run() {
     while (!rest_.empty()) {
@@ -58,6 +79,11 @@ class Parser {
     }
     if (file_.nodes.empty()) {
       return WithLocation(Error("file with no instructions"), LineRanges(line_number_, 0));
+    }
+    if (has_long_line_) {
+      return WithLocation(
+          Error(absl::StrCat("dockerfile line greater than max allowed size of ", kMaxLine - 1)),
+          LineRanges(line_number_, 0));
     }
     return std::move(file_);
   }
@@ -174,6 +200,7 @@ class Parser {
   }
 
   string_view rest_;
+  const bool has_long_line_;
   ParsedFile file_;
   DirectiveReader directives_;
   std::vector<std::string> comments_;

@@ -62,6 +62,15 @@ TEST(ParserTest, AcceptsMarksCarriageReturnsAndMissingLineEnds) {
   EXPECT_THAT(nodes[1].arguments, ElementsAre("x  y"));
 }
 
+// BuildKit reads lines of up to 64 KiB; here longer ones were taken.
+TEST(ParserTest, LongLinesAreRefused) {
+  const std::string most = "FROM a\nENV A=" + std::string(65536 - 7, 'x');
+  EXPECT_OK(ParseFile(most + "\nENV B=c"));
+  EXPECT_THAT(ParseFile(most + "x\nENV B=c"),
+              StatusIs(absl::StatusCode::kUnknown,
+                       "dockerfile line greater than max allowed size of 65535"));
+}
+
 TEST(ParserTest, TakesFlags) {
   const std::vector<Node> nodes =
       ParseLines("COPY --from=a --chown=\"x y\" --link -- --odd dst\nRUN --mount=a\\ b cmd --not");
