@@ -66,9 +66,9 @@ Status RegistryClient::OnEndpoints(const ImageReference& reference, bool pulling
     if (status.ok() || absl::IsCancelled(status)) {
       return status;
     }
-    // The registry's own answer counts more than a mirror's.
+    // The registry's own answer counts more than a mirror's; that it gave none does not.
     const bool own = endpoint.mirrored_host.empty();
-    if (first.ok() || (own && absl::IsNotFound(first))) {
+    if (first.ok() || (own && absl::IsNotFound(first) && !absl::IsUnavailable(status))) {
       first = status;
     }
     if (own && !endpoint.has_fallback) {

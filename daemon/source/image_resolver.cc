@@ -130,7 +130,13 @@ StatusOr<ResolvedImage> ImageResolver::Resolve(const std::string& reference,
                                                const registry::Access& access) {
   ASSIGN_OR_RETURN(const registry::ImageReference parsed,
                    registry::ImageReference::Parse(reference));
-  ASSIGN_OR_RETURN_IN(const Located located, Locate(parsed, mode, access), parsed.ToString());
+  StatusOr<Located> found = Locate(parsed, mode, access);
+  if (!found.ok()) {
+    // What is not there was named already.
+    return absl::IsNotFound(found.status()) ? found.status()
+                                            : Annotate(found.status(), parsed.ToString());
+  }
+  const Located located = *std::move(found);
   RepositoryContent content(registry_, parsed, access);
   ASSIGN_OR_RETURN(ResolvedImage image, ResolveIn(content, parsed, located.descriptor, platform));
   if (located.in_repository) {

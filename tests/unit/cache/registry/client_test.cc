@@ -332,6 +332,17 @@ TEST_F(ClientTest, MirrorsComeFirstAndMayFail) {
   EXPECT_THAT(mirror.requests()[0].target, HasSubstr("/v2/cache/a/b/manifests/1?ns="));
 }
 
+// The error was that the registry cannot be reached, when the mirror had said all that there is.
+TEST_F(ClientTest, AMirrorsAnswerStandsWhenTheRegistryGivesNone) {
+  FakeHttpServer mirror([](const FakeRequest&) { return FakeResponse{.status = 404}; });
+  std::map<std::string, HostConfig> hosts;
+  hosts["127.0.0.1:1"].mirrors = {mirror.address() + "/cache"};
+  RegistryClient client(http_, HostTable(hosts), clock_);
+  ASSERT_OK_AND_ASSIGN(const ImageReference image, ImageReference::Parse("127.0.0.1:1/a/b:1"));
+  EXPECT_THAT(client.Resolve(image, access()),
+              StatusIs(absl::StatusCode::kNotFound, "127.0.0.1:1/a/b:1: not found"));
+}
+
 TEST_F(ClientTest, InsecureFallsBackToPlainHttp) {
   FakeHttpServer server([](const FakeRequest&) { return ManifestAnswer("{}"); });
   ASSERT_OK(client_.Resolve(Image(server), {.credentials = credentials_, .insecure = true}));
