@@ -284,7 +284,8 @@ std::string SerializeManifest(const Manifest& manifest) {
     json["artifactType"] = manifest.artifact_type;
   }
   json["config"] = ToJson(manifest.config);
-  json["layers"] = ToJson(manifest.layers);
+  // An image without layers has none at all, in BuildKit's manifests too.
+  json["layers"] = manifest.layers.empty() ? OrderedJson() : ToJson(manifest.layers);
   if (manifest.subject.has_value()) {
     json["subject"] = ToJson(*manifest.subject);
   }

@@ -130,7 +130,7 @@ Json NormalHistory(const Json& history) {
   for (const Json& entry : history) {
     normal.push_back(NormalEntry(entry));
   }
-  return normal;
+  return normal.empty() ? Json() : normal;
 }
 
 Json Sorted(Json object) {
@@ -173,6 +173,9 @@ StatusOr<std::string> MakeImageConfig(const ImageConfigRequest& request) {
   for (const ConfigLayer& layer : request.layers) {
     diff_ids.push_back(layer.diff_id.ToString());
   }
+  if (diff_ids.empty()) {
+    diff_ids = nullptr;  // here and below: what Go makes of a list that nobody added to
+  }
   config["rootfs"] = Json{{"type", "layers"}, {"diff_ids", std::move(diff_ids)}};
 
   Json history = config.value("history", Json::array());
@@ -196,7 +199,7 @@ StatusOr<std::string> MakeImageConfig(const ImageConfigRequest& request) {
     }
   }
   if (!TimeOf(config).has_value()) {
-    config.erase("created");
+    config["created"] = nullptr;
     for (const Json& entry : history) {
       if (TimeOf(entry).has_value()) {
         config["created"] = entry["created"];

@@ -31,7 +31,7 @@ TEST(ManifestTest, RoundTripInTheSpecificationsOrder) {
                        "{\n  \"schemaVersion\": 2,\n  \"mediaType\": \"", media_type::kOciManifest,
                        "\",\n  \"config\": {\n    \"mediaType\": \"", media_type::kOciConfig,
                        "\",\n    \"digest\": \"", Digest::Of("c").ToString(),
-                       "\",\n    \"size\": 2\n  },\n  \"layers\": []\n}"));
+                       "\",\n    \"size\": 2\n  },\n  \"layers\": null\n}"));  // as Go has it
   manifest.layers.push_back(
       {.media_type = media_type::kOciLayerGzip, .digest = Digest::Of("l"), .size = 3});
   manifest.annotations["k"] = "v";

@@ -54,6 +54,14 @@ TEST(ImageConfigTest, UnknownFieldsStayAndHistoryIsCompleted) {
   EXPECT_EQ(config["created"], "1970-01-01T00:00:30Z");
 }
 
+// As BuildKit writes an image without layers: its digest was another one.
+TEST(ImageConfigTest, WithoutLayersThereAreNulls) {
+  const Json config = Parsed({.config = R"({"os":"linux","architecture":"amd64"})"});
+  EXPECT_TRUE(config.contains("created") && config["created"].is_null());
+  EXPECT_TRUE(config.contains("history") && config["history"].is_null());
+  EXPECT_TRUE(config["rootfs"]["diff_ids"].is_null());
+}
+
 TEST(ImageConfigTest, SurplusHistoryBecomesEmptyLayers) {
   const Json config = Parsed({.config = R"({"os":"linux","architecture":"amd64","history":[
                                            {"created_by":"a"},{"created_by":"b"}]})",
