@@ -156,12 +156,12 @@ class ArchiveExport final : public Export {
       const std::unique_ptr<fs::ByteSource> stream = reader->Stream();
       RETURN_IF_ERROR(fs::Copy(*stream, tar).status());
     }
-    RETURN_IF_ERROR(tar.AddFile({.path = "index.json", .metadata = {.mode = 0444}},
+    RETURN_IF_ERROR(tar.AddFile({.path = "index.json", .metadata = {.mode = 0644}},
                                 LayoutIndex(image.target, names)));
     if (variant_ == Variant::kDocker) {
       ASSIGN_OR_RETURN(const std::optional<registry::Manifest> manifest, ImageManifest(image));
       if (manifest.has_value()) {
-        RETURN_IF_ERROR(tar.AddFile({.path = "manifest.json", .metadata = {.mode = 0444}},
+        RETURN_IF_ERROR(tar.AddFile({.path = "manifest.json", .metadata = {.mode = 0644}},
                                     DockerIndex(*manifest, names)));
       }
     }

@@ -54,6 +54,10 @@ StatusOr<FileOptions> FileOptions::Parse(const std::map<std::string, std::string
   return options;
 }
 
+std::string DirectoryOf(const std::string& platform_id) {
+  return absl::StrReplaceAll(platform_id, {{"/", "_"}});
+}
+
 StatusOr<std::vector<PlatformFiles>> FilesOf(const ExporterParts& parts, const SolvedResult& result,
                                              const FileOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<ResultPlatform> platforms, PlatformsOf(result));
@@ -69,7 +73,7 @@ StatusOr<std::vector<PlatformFiles>> FilesOf(const ExporterParts& parts, const S
       ASSIGN_OR_RETURN(one.tree.tree, trees.Empty());
     }
     if (split) {
-      one.tree.directory = absl::StrReplaceAll(platform.id, {{"/", "_"}});
+      one.tree.directory = DirectoryOf(platform.id);
     }
     if (options.epoch.has_value()) {
       one.tree.epoch = *options.epoch;

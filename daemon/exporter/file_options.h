@@ -28,6 +28,9 @@ struct PlatformFiles {
   ListedTree tree;
 };
 
+// What the files of one platform of several are in: "linux_arm64".
+std::string DirectoryOf(const std::string& platform_id);
+
 // The trees of `result`, each in a directory of its own when the platforms are split.
 StatusOr<std::vector<PlatformFiles>> FilesOf(const ExporterParts& parts, const SolvedResult& result,
                                              const FileOptions& options);

@@ -57,6 +57,7 @@ struct ImageWriter::Writing {
   const ImageOptions& options;
   ExportContext& context;
   WrittenImage image{.target = {.digest = Digest::Of("")}};
+  bool writes_index = false;  // a platform's own annotations count only there
   std::set<Digest> listed;
   std::map<std::string, std::vector<Digest>> stored_layers;  // by platform id
 
@@ -215,7 +216,8 @@ StatusOr<Descriptor> ImageWriter::Writing::WriteManifest(const ResultPlatform& p
   ASSIGN_OR_RETURN(const std::string config, MakeImageConfig(request));
   ASSIGN_OR_RETURN(manifest.config, PutBlob(config, options.oci_types ? media_type::kOciConfig
                                                                       : media_type::kDockerConfig));
-  const Annotations annotations = options.annotations.For(&platform.platform);
+  const Annotations annotations =
+      options.annotations.For(writes_index ? &platform.platform : nullptr);
   manifest.annotations = annotations.manifest;
   ASSIGN_OR_RETURN(Descriptor descriptor,
                    PutManifest(registry::SerializeManifest(manifest), manifest.media_type));
@@ -337,7 +339,8 @@ Status ImageWriter::Writing::Run() {
   if (!options.oci_types && attested) {
     return absl::InvalidArgumentError("cannot export attestations with \"oci-mediatypes=false\"");
   }
-  if (IsMap(result) || attested) {
+  writes_index = IsMap(result) || attested;
+  if (writes_index) {
     RETURN_IF_ERROR(WriteIndex(platforms));
   } else {
     const Annotations annotations = options.annotations.For(nullptr);

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cache/registry/manifest.h"
+#include "runtime/base/go_quote.h"
 
 namespace cairn::exporter {
 namespace {
@@ -145,8 +146,9 @@ StatusOr<bool> ParseBool(const std::string& key, const std::string& value) {
       return false;
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("non-bool value specified for ", key, ": ", value));
+  return absl::InvalidArgumentError(absl::StrCat("non-bool value specified for ", key,
+                                                 ": strconv.ParseBool: parsing ", GoQuote(value),
+                                                 ": invalid syntax"));
 }
 
 StatusOr<std::optional<int64_t>> ParseEpoch(const std::string& value) {

@@ -41,6 +41,8 @@ class TarExport final : public Export {
                      parts_.sessions.Get(context.session_id, context.cancel));
     std::vector<ListedTree> roots;
     for (PlatformFiles& platform : files) {
+      // platform-split only says how attestations are named: a tar holds no file twice.
+      platform.tree.directory = IsMap(result) ? DirectoryOf(platform.id) : "";
       roots.push_back(std::move(platform.tree));
     }
     RETURN_IF_ERROR(CheckWhole(parts_.chains.trees(), roots, context.cancel));

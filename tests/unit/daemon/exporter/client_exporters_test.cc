@@ -116,6 +116,13 @@ TEST_F(ClientExportersTest, TarOfTheFiles) {
   EXPECT_EQ(Received(), expected);
 }
 
+// platform-split=true put one platform's files into a directory of a tar, and false those of two
+// platforms on top of each other: BuildKit's tars ask only whether there are several.
+TEST_F(ClientExportersTest, TarSplitsSeveralPlatformsAlone) {
+  ASSERT_OK(Export("tar", {{"platform-split", "true"}}, Result()));
+  EXPECT_EQ(Received().count("d.txt"), 1u);
+}
+
 // What was half sent could not be sent again once the bytes were made anew.
 TEST_F(ClientExportersTest, NothingIsSentWhenBytesAreMissing) {
   const SolvedResult result = Result();

@@ -81,6 +81,18 @@ TEST_F(ImageExporterTest, SeveralPlatformsMakeAnIndex) {
   EXPECT_EQ(index.annotations.at("k"), "v");
 }
 
+// The manifest of a build for one platform got what was meant for a platform of an index.
+TEST_F(ImageExporterTest, APlatformsAnnotationsNeedAnIndex) {
+  ASSERT_OK_AND_ASSIGN(auto response, Export("image",
+                                             {{"annotation-manifest[linux/amd64].k", "v"},
+                                              {"annotation-manifest.all", "a"}},
+                                             Single()));
+  const registry::Manifest manifest =
+      StoredManifest(*Digest::Parse(response["containerimage.digest"]));
+  EXPECT_EQ(manifest.annotations.size(), 1u);
+  EXPECT_EQ(manifest.annotations.count("all"), 1u);
+}
+
 TEST_F(ImageExporterTest, AttestationsMakeAnIndexToo) {
   SolvedResult result = Single();
   result.attestations["linux/amd64"] = {{.predicate_type = "https://slsa.dev/provenance/v1",
