@@ -84,10 +84,11 @@ class Marshaler {
     }
   }
 
+  // Every vertex has an entry, as BuildKit's client gives it one.
   void AddLocations(const std::string& digest, const std::vector<SourceLocation>& locations) {
+    pb::Locations& listed = (*definition_.mutable_source()->mutable_locations())[digest];
     for (const SourceLocation& location : locations) {
-      pb::Location* wire =
-          (*definition_.mutable_source()->mutable_locations())[digest].add_locations();
+      pb::Location* wire = listed.add_locations();
       wire->set_sourceindex(FileIndex(location.file));
       for (const SourceRange& range : location.ranges) {
         pb::Range* added = wire->add_ranges();
