@@ -129,9 +129,7 @@ std::vector<GroupEntry> ReadGroups(int root, std::string& error) {
   return entries;
 }
 
-std::string OutOfRange(const std::string& text) {
-  return "invalid user " + text + ": uids and gids must be in range 0-" + std::to_string(kMaxId);
-}
+std::string OutOfRange() { return "uids and gids must be in range 0-" + std::to_string(kMaxId); }
 
 // Fills in the user part; `name` gets the matching entry's name, if there is one.
 std::string FindUser(const std::vector<PasswdEntry>& entries, const std::string& text,
@@ -150,8 +148,8 @@ std::string FindUser(const std::vector<PasswdEntry>& entries, const std::string&
     identity.uid = *id;
     return {};
   }
-  if (AllDigits(text)) {
-    return OutOfRange(text);
+  if (AllDigits(text) || (text[0] == '-' && AllDigits(text.substr(1)))) {
+    return OutOfRange();
   }
   if (text == "root") {
     return {};
@@ -173,7 +171,7 @@ std::string FindGroup(const std::vector<GroupEntry>& entries, const std::string&
     }
   }
   if (AllDigits(text)) {
-    return OutOfRange(text);
+    return OutOfRange();
   }
   if (text == "root") {
     identity.gid = 0;

@@ -49,6 +49,12 @@ TEST_F(ProcessTest, UnknownUsersAreToldByName) {
   EXPECT_EQ(IdOf("app:foo"), "unable to find group foo: no matching entries in group file");
 }
 
+// BuildKit's words, whatever is wrong with the number.
+TEST_F(ProcessTest, NumbersOutOfRangeAreTold) {
+  EXPECT_EQ(IdOf("-1"), "uids and gids must be in range 0-2147483647");
+  EXPECT_EQ(IdOf("99999999999"), "uids and gids must be in range 0-2147483647");
+}
+
 TEST_F(ProcessTest, OddNumbersNeverBecomeRoot) {
   for (const char* user :
        {"4294967295", "4294967296", "2147483648", "-1", "0x0", " 1000", "+0", "1e3", "1000:", ":0",
