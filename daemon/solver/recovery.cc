@@ -4,10 +4,20 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "daemon/solver/scheduler.h"
 #include "daemon/solver/vertex_errors.h"
 
 namespace cairn::solver {
+
+namespace {
+
+// Whether `vertex` is what the daemon gets for itself; a context comes from the client.
+bool IsFetched(const llb::Vertex& vertex) {
+  return vertex.op->has_source() && !absl::StartsWith(vertex.op->source().identifier(), "local://");
+}
+
+}  // namespace
 
 void Scheduler::OnFailed(Step& step, Status status) {
   std::vector<Plan::StepId> inputs;
@@ -41,6 +51,12 @@ void Scheduler::Fail(Step& step, Status status, const std::vector<Plan::StepId>&
     step.progress.Finish("");
   } else {
     step.progress.Finish(std::string(status.message()));
+  }
+  // Clients match these words, which BuildKit has in the error of the build only.
+  if (!step.prepared.has_value() && IsFetched(*step.vertex)) {
+    status = Annotate(status, "failed to load cache key");
+  } else if (step.prepared.has_value() && state == Plan::State::kKeying) {
+    status = Annotate(status, "failed to compute cache key");
   }
   plan_.Failed(step.id, WithVertexDetails(std::move(status), *step.vertex), lost);
 }

@@ -85,8 +85,7 @@ StatusOr<StepKey> StepRunner::ComputeKey(const Prepared& prepared,
       continue;
     }
     const std::string context =
-        absl::StrCat("failed to compute cache key: failed to calculate checksum of ref ",
-                     chain.content.ToString());
+        absl::StrCat("failed to calculate checksum of ref ", chain.content.ToString());
     ASSIGN_OR_RETURN_IN(const tree::TreeRef tree, chains_.TreeOf(chain), context);
     const StatusOr<Digest> content = tree::ContentDigest(chains_.trees(), tree, *wanted.selection);
     if (!content.ok()) {

@@ -90,7 +90,9 @@ TEST_F(SolverTest, AMissingInputOfTheKeyIsKeptForTheClient) {
   const auto failed = Build(*job, Vertex("b", {Vertex("a")}));
 
   EXPECT_THAT(failed,
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("failed to compute cache key")));
+              StatusIs(absl::StatusCode::kNotFound,
+                       ::testing::StartsWith(
+                           "failed to compute cache key: failed to calculate checksum of ref ")));
   const std::optional<errdefs::Solve> solve = llb::SolveOf(failed.status());
   ASSERT_TRUE(solve.has_value());
   EXPECT_EQ(solve->cache().index(), 0);
