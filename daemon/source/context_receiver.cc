@@ -93,6 +93,8 @@ StatusOr<session::Wanted> ContextReceiver::OnEntry(uint32_t id, const session::F
                     .gid = stat.gid,
                     .mtime_ns = stat.mtime_ns,
                     .xattrs = stat.xattrs};
+  // No client grants capabilities; writing the files as their owners' would have dropped them.
+  entry.metadata.xattrs.erase("security.capability");
   session::Wanted wanted = session::Wanted::kNothing;
   switch (entry.type) {
     case tree::Entry::Type::kDirectory:

@@ -1,5 +1,6 @@
 #include "daemon/source/local_source.h"
 
+#include "daemon/source/context_receiver.h"
 #include "proto/file_sync.grpc.pb.h"
 #include "proto/ops.pb.h"
 #include "tests/unit/daemon/ops/op_fixture.h"
@@ -89,6 +90,18 @@ TEST_F(LocalSourceTest, UnchangedFilesAreAskedForOnce) {
   Transfer();
   ASSERT_OK(prepared_);
   EXPECT_EQ(files_.requests, 1);
+}
+
+// A file that a client had given a capability ran with it in every RUN; other attributes stay.
+TEST_F(LocalSourceTest, ClientsGrantNoCapabilities) {
+  ContextReceiver receiver(*trees_);
+  session::FileStat stat{.path = "f", .mode = S_IFIFO | 0644};
+  stat.xattrs = {{"security.capability", "x"}, {"user.a", "b"}};
+  ASSERT_OK(receiver.OnEntry(0, stat));
+  ASSERT_OK_AND_ASSIGN(const tree::TreeRef tree, receiver.Finish());
+  ASSERT_OK_AND_ASSIGN(const auto root, trees_->Load(tree.digest));
+  EXPECT_THAT(root->entries[0].metadata.xattrs,
+              ::testing::ElementsAre(::testing::Pair("user.a", "b")));
 }
 
 // A build may go on from the definition of another one's result: its own client does not serve the
