@@ -283,8 +283,7 @@ StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
   }
   ASSIGN_OR_RETURN(const net::HttpResponse response, std::move(fetched));
   if (!response.ok()) {
-    return absl::UnknownError(
-        absl::StrCat("get ", attributes_.url, ": invalid response status ", response.status));
+    return absl::UnknownError(absl::StrCat("invalid response status ", response.status));
   }
   ASSIGN_OR_RETURN(const blob::BlobInfo info, writer->Commit());
   HttpFile file{.digest = info.digest,
@@ -366,9 +365,11 @@ StatusOr<std::vector<solver::OpOutput>> HttpSource::Run(solver::OpContext& conte
                                                         const std::vector<layer::Chain>&) {
   if (attributes_.checksum.has_value()) {
     ASSIGN_OR_RETURN(HttpFile fetched, Fetch(context.sessions, context.cancel));
-    RETURN_IF_ERROR(CheckDigest(fetched.digest));
+    if (fetched.digest != *attributes_.checksum) {
+      return absl::DataLossError(absl::StrCat("digest mismatch ", fetched.digest.ToString(), ": ",
+                                              attributes_.checksum->ToString()));
+    }
     fetched.name = file_->name;
-    fetched.modified = std::nullopt;  // not part of the key
     file_ = std::move(fetched);
   }
   if (!attributes_.signature.empty()) {
