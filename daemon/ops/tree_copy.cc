@@ -70,8 +70,10 @@ Status TreeCopier::CopyFile(tree::Entry source, const std::string& path) {
 
 Status TreeCopier::CopyDirectory(const tree::TreeRef& source, const std::string& path,
                                  bool overwrite_metadata) {
-  // Another copy of these files must not become their hard link.
-  ASSIGN_OR_RETURN(const tree::TreeRef copy, tree::RemapLinkGroups(store_, source, path));
+  // Another copy of these files must not become their hard link, nor one of a directory beside this
+  // that goes to the same place.
+  const std::string salt = absl::StrCat(path, " from ", source.digest.ToString());
+  ASSIGN_OR_RETURN(const tree::TreeRef copy, tree::RemapLinkGroups(store_, source, salt));
   return Merge(copy, path, overwrite_metadata);
 }
 

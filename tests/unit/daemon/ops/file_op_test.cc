@@ -274,6 +274,41 @@ TEST_F(FileOpTest, RmLeavesAWhiteout) {
               ElementsAre("dir d 755 0:0", "whiteout d/a"));
 }
 
+// "COPY /s/* /w/" of two directories that share a file made one inode of its two copies. BuildKit
+// keeps links within what one match copies.
+TEST_F(FileOpTest, MatchesShareNoHardLinks) {
+  const auto linked = [&](const std::vector<std::string>& names, bool is_large) {
+    tree::Entry file{.type = tree::Entry::Type::kFile};
+    file.metadata.mode = 0644;
+    file.file = *blobs_->Put("A");
+    file.size = 1;
+    file.link_group = 7;
+    tree::Directory directory;
+    directory.metadata.mode = is_large ? 0700 : 0755;
+    for (const std::string& name : names) {
+      file.name = name;
+      directory.entries.push_back(file);
+    }
+    tree::Entry entry{.type = tree::Entry::Type::kDirectory};
+    entry.directory = *trees_->Store(std::move(directory));
+    return entry;
+  };
+  tree::Directory root;
+  root.metadata.mode = 0755;
+  root.entries = {linked({"a", "b"}, true), linked({"c"}, false)};
+  root.entries[0].name = "x";
+  root.entries[1].name = "y";
+  AddCopy("/*", "/w/");
+  ASSERT_OK(Run({MakeChain({}), *chains_->Single(*trees_->Store(std::move(root)))}).status());
+  const tree::TreeRef tree = *chains_->TreeOf(outputs_.at(0).chain);
+  const auto group = [&](const std::string& path) {
+    return tree::Lookup(*trees_, tree, path, true)->entry.link_group;
+  };
+  EXPECT_NE(group("/w/a"), 0u);
+  EXPECT_EQ(group("/w/a"), group("/w/b"));
+  EXPECT_NE(group("/w/a"), group("/w/c"));
+}
+
 TEST_F(FileOpTest, RmOfALinkRemovesTheLink) {
   AddAction(0).mutable_rm()->set_path("/l");
   EXPECT_THAT(*Run({MakeChain({{"a", "A"}, {"l", "-> a"}})}), ElementsAre("file a 644 0:0 A"));
