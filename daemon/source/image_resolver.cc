@@ -107,8 +107,7 @@ StatusOr<ResolvedImage> ImageResolver::ResolveIn(ImageContent& content,
     const std::optional<registry::Descriptor> match =
         registry::SelectPlatform(parsed_index, platform);
     if (!match.has_value()) {
-      return absl::NotFoundError(absl::StrCat(context, ": no match for platform ",
-                                              platform.ToString(), " in manifest: not found"));
+      return absl::NotFoundError("no match for platform in manifest: not found");
     }
     chosen = *match;
     ASSIGN_OR_RETURN_IN(text, LoadManifest(content, chosen), context);

@@ -38,7 +38,7 @@ class ImageResolverTest : public ops::testing::OpTest {
       return {};
     }
     if (absl::StartsWith(request.target, "/v2/one/manifests/")) {
-      return {.headers = {{"Content-Type", registry::media_type::kOciManifest},
+      return {.headers = {{"Content-Type", type_},
                           {"Docker-Content-Digest", Digest::Of(manifest_).ToString()}},
               .body = manifest_};
     }
@@ -56,6 +56,7 @@ class ImageResolverTest : public ops::testing::OpTest {
 
   const std::string config_ = R"({"os":"linux","architecture":"amd64"})";
   std::string manifest_;
+  std::string type_ = registry::media_type::kOciManifest;
   FakeHttpServer server_{[this](const FakeRequest& request) { return Answer(request); }};
   net::HttpClient http_;
   registry::NoCredentials credentials_;
@@ -75,6 +76,23 @@ TEST_F(ImageResolverTest, APinnedImageIsResolvedWithoutTheNetworkTheSecondTime) 
 TEST_F(ImageResolverTest, ADigestOpensOnlyRepositoriesThatHaveIt) {
   ASSERT_OK(Resolve("one"));
   EXPECT_THAT(Resolve("two"), Not(IsOk()));
+}
+
+// The name stood there twice.
+TEST_F(ImageResolverTest, WhatIsNotThereIsNamedOnce) {
+  EXPECT_EQ(
+      Resolve("two").status().message(),
+      absl::StrCat(server_.address(), "/two@", Digest::Of(manifest_).ToString(), ": not found"));
+}
+
+TEST_F(ImageResolverTest, APlatformThatIsNotThereHasBuildKitsWords) {
+  registry::Index index{.media_type = registry::media_type::kOciIndex};
+  index.manifests.push_back(
+      {.media_type = registry::media_type::kOciManifest, .digest = Digest::Of("other"), .size = 1});
+  index.manifests[0].platform = *Platform::Parse("linux/s390x");
+  manifest_ = registry::SerializeIndex(index);
+  type_ = registry::media_type::kOciIndex;
+  EXPECT_EQ(Resolve("one").status().message(), "no match for platform in manifest: not found");
 }
 
 }  // namespace
