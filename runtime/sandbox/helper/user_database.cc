@@ -44,6 +44,8 @@ std::optional<uint32_t> ParseId(const std::string& text) {
   return value <= kMaxId ? std::optional<uint32_t>(static_cast<uint32_t>(value)) : std::nullopt;
 }
 
+bool IsIdOrRoot(const std::string& text) { return text == "root" || ParseId(text).has_value(); }
+
 std::vector<std::string> Split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   size_t begin = 0;
@@ -151,9 +153,6 @@ std::string FindUser(const std::vector<PasswdEntry>& entries, const std::string&
   if (AllDigits(text) || (text[0] == '-' && AllDigits(text.substr(1)))) {
     return OutOfRange();
   }
-  if (text == "root") {
-    return {};
-  }
   return "unable to find user " + text + ": no matching entries in passwd file";
 }
 
@@ -173,10 +172,6 @@ std::string FindGroup(const std::vector<GroupEntry>& entries, const std::string&
   if (AllDigits(text)) {
     return OutOfRange();
   }
-  if (text == "root") {
-    identity.gid = 0;
-    return {};
-  }
   return "unable to find group " + text + ": no matching entries in group file";
 }
 
@@ -184,10 +179,15 @@ std::string FindGroup(const std::vector<GroupEntry>& entries, const std::string&
 std::string ResolveIds(int root, const std::string& text, UserIdentity& identity) {
   const size_t colon = text.find(':');
   const bool has_group = colon != std::string::npos;
-  const std::string user = text.empty() ? "0" : text.substr(0, colon);
-  const std::string group = has_group ? text.substr(colon + 1) : std::string();
+  std::string user = text.empty() ? "0" : text.substr(0, colon);
+  std::string group = has_group ? text.substr(colon + 1) : std::string();
   if (user.empty() || (has_group && group.empty())) {
     return "invalid user " + text;
+  }
+  // With both given, root needs no file; alone it is a name like any other.
+  if (has_group && IsIdOrRoot(user) && IsIdOrRoot(group)) {
+    user = user == "root" ? "0" : user;
+    group = group == "root" ? "0" : group;
   }
   std::string error;
   std::string name;

@@ -55,6 +55,14 @@ TEST_F(ProcessTest, NumbersOutOfRangeAreTold) {
   EXPECT_EQ(IdOf("99999999999"), "uids and gids must be in range 0-2147483647");
 }
 
+// An image without passwd ran as "root" here, and failed in BuildKit.
+TEST_F(ProcessTest, RootIsANameToo) {
+  fs::remove(dir_ / "lower/etc/passwd");
+  EXPECT_EQ(IdOf("root"), "unable to find user root: no matching entries in passwd file");
+  EXPECT_EQ(IdOf("root:root"), "0:0 0\n/\n");
+  EXPECT_EQ(IdOf(""), "0:0 0\n/\n");
+}
+
 TEST_F(ProcessTest, OddNumbersNeverBecomeRoot) {
   for (const char* user :
        {"4294967295", "4294967296", "2147483648", "-1", "0x0", " 1000", "+0", "1e3", "1000:", ":0",
