@@ -197,6 +197,28 @@ Status Cgroup::AllowAllDevices() {
   return directory.empty() ? absl::OkStatus() : WriteCgroupFile(directory + "/devices.allow", "a");
 }
 
+Status Cgroup::AllowDevices(const std::vector<DeviceNode>& devices) {
+  if (attached_filter_ != nullptr) {
+    // All attached filters must let a device through.
+    ASSIGN_OR_RETURN(own_filter_, DeviceFilter::Load(devices));
+    RETURN_IF_ERROR(own_filter_->Attach(directories_.front().path));
+    RETURN_IF_ERROR(attached_filter_->Detach(directories_.front().path));
+    attached_filter_ = own_filter_.get();
+    return absl::OkStatus();
+  }
+  const std::string directory = FindFile("devices.allow");
+  for (const DeviceNode& device : devices) {
+    if (!directory.empty() && device.type != DeviceNode::Type::kFifo) {
+      RETURN_IF_ERROR(WriteCgroupFile(
+          directory + "/devices.allow",
+          absl::StrCat(device.type == DeviceNode::Type::kBlock ? "b " : "c ", device.major, ":",
+                       device.minor, " ", device.readable ? "r" : "", device.writable ? "w" : "",
+                       "m")));
+    }
+  }
+  return absl::OkStatus();
+}
+
 StatusOr<std::vector<UniqueFd>> Cgroup::TakeProcsFiles() {
   std::vector<UniqueFd> files;
   for (Directory& directory : directories_) {

@@ -13,12 +13,12 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/status.h"
 #include "runtime/sandbox/container_spec.h"
+#include "runtime/sandbox/device_filter.h"
 #include "runtime/sandbox/run_outcome.h"
 
 namespace cairn::sandbox {
 
 class CgroupTree;
-class DeviceFilter;
 
 class Cgroup {
  public:
@@ -31,6 +31,9 @@ class Cgroup {
 
   // Lets the group use every device (a new group may use only the harmless ones).
   Status AllowAllDevices();
+
+  // Lets it use these beside the harmless ones.
+  Status AllowDevices(const std::vector<DeviceNode>& devices);
 
   // cgroup.procs files of the directories made since the last call, open for writing: a process
   // that writes "0" to each is in the group.
@@ -77,6 +80,7 @@ class Cgroup {
   const std::string relative_path_;
   std::vector<Directory> directories_;
   const DeviceFilter* attached_filter_ = nullptr;
+  std::unique_ptr<DeviceFilter> own_filter_;  // one that no other group has
 };
 
 }  // namespace cairn::sandbox

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/sandbox/device_node.h"
 #include "runtime/sandbox/entitlement.h"
 #include "runtime/sandbox/mount_spec.h"
 
@@ -68,6 +69,8 @@ struct ContainerSpec {
   // Keep the directories that were made on the way to a mount point; the mount points themselves
   // are always taken away.
   bool keep_stub_parents = false;
+  // Made in /dev before `mounts`, and let through the gate for devices.
+  std::vector<DeviceNode> devices;
 
   // Empty means kDefaultHostname.
   std::string hostname;

@@ -37,7 +37,26 @@ constexpr uint8_t kType = BPF_REG_3;
 constexpr uint8_t kMajor = BPF_REG_4;
 constexpr uint8_t kMinor = BPF_REG_5;
 
-std::vector<bpf_insn> MakeProgram() {
+// Lets through what may be done with `device`; leaves kResult as it was otherwise.
+void AddDevice(const DeviceNode& device, std::vector<bpf_insn>& program) {
+  const int32_t type =
+      device.type == DeviceNode::Type::kBlock ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
+  const int32_t denied =
+      (device.readable ? 0 : BPF_DEVCG_ACC_READ) | (device.writable ? 0 : BPF_DEVCG_ACC_WRITE);
+  program.insert(program.end(), {
+                                    JumpIf(BPF_JNE, kType, type, 7),
+                                    JumpIf(BPF_JNE, kMajor, static_cast<int32_t>(device.major), 6),
+                                    JumpIf(BPF_JNE, kMinor, static_cast<int32_t>(device.minor), 5),
+                                    {BPF_ALU64 | BPF_MOV | BPF_X, kResult, kAccess, 0, 0},
+                                    Alu(BPF_AND, kResult, denied),
+                                    JumpIf(BPF_JNE, kResult, 0, 2),
+                                    Alu(BPF_MOV, kResult, 1),
+                                    Exit(),
+                                    Alu(BPF_MOV, kResult, 1),
+                                });
+}
+
+std::vector<bpf_insn> MakeProgram(const std::vector<DeviceNode>& given) {
   std::vector<bpf_insn> program = {
       LoadWord(kAccess, kContext, 0),
       {BPF_ALU64 | BPF_MOV | BPF_X, kType, kAccess, 0, 0},
@@ -49,13 +68,20 @@ std::vector<bpf_insn> MakeProgram() {
       // Each "allow" is: skip the exit unless it matches.
       JumpIf(BPF_JNE, kAccess, BPF_DEVCG_ACC_MKNOD, 1),
       Exit(),
-      // Block devices can only be made.
-      JumpIf(BPF_JEQ, kType, BPF_DEVCG_DEV_CHAR, 2),
-      Alu(BPF_MOV, kResult, 0),
-      Exit(),
-      JumpIf(BPF_JNE, kMajor, kPseudoTerminalMajor, 1),
-      Exit(),
   };
+  for (const DeviceNode& device : given) {
+    if (device.type != DeviceNode::Type::kFifo) {
+      AddDevice(device, program);
+    }
+  }
+  program.insert(program.end(), {
+                                    // Other block devices can only be made.
+                                    JumpIf(BPF_JEQ, kType, BPF_DEVCG_DEV_CHAR, 2),
+                                    Alu(BPF_MOV, kResult, 0),
+                                    Exit(),
+                                    JumpIf(BPF_JNE, kMajor, kPseudoTerminalMajor, 1),
+                                    Exit(),
+                                });
   const struct {
     int32_t major;
     int32_t minor;
@@ -96,8 +122,8 @@ Status Change(int command, int program, const std::string& directory, uint32_t f
 
 }  // namespace
 
-StatusOr<std::unique_ptr<DeviceFilter>> DeviceFilter::Load() {
-  const std::vector<bpf_insn> instructions = MakeProgram();
+StatusOr<std::unique_ptr<DeviceFilter>> DeviceFilter::Load(const std::vector<DeviceNode>& given) {
+  const std::vector<bpf_insn> instructions = MakeProgram(given);
   static constexpr char kLicense[] = "Apache-2.0";
   bpf_attr attributes;
   std::memset(&attributes, 0, sizeof attributes);

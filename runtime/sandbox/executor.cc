@@ -133,6 +133,7 @@ StatusOr<LaunchRequest> Executor::MakeRequest(const ContainerSpec& container,
   }
   ASSIGN_OR_RETURN(request.rlimits, MakeRlimits(container.ulimits));
   request.root = container.root;
+  request.devices = container.devices;
   request.hostname = container.hostname.empty() ? kDefaultHostname : container.hostname;
   request.mount_point = options_.state_directory + kMountPoint;
   request.skeleton = options_.state_directory + kSkeleton;
@@ -172,6 +173,8 @@ StatusOr<std::vector<UniqueFd>> Executor::PrepareGroup(const ContainerSpec& cont
   }
   if (container.insecure.has_value()) {
     RETURN_IF_ERROR(group.AllowAllDevices());
+  } else if (!container.devices.empty()) {
+    RETURN_IF_ERROR(group.AllowDevices(container.devices));
   }
   return group.TakeProcsFiles();
 }

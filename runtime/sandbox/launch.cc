@@ -102,8 +102,8 @@ void Each(Codec& codec, Parts&... parts) {
 
 template <typename Codec>
 void Fields(Codec& codec, ProcessSpec& spec) {
-  Each(codec, spec.args, spec.env, spec.cwd, spec.user, spec.terminal, spec.terminal_rows,
-       spec.terminal_columns);
+  Each(codec, spec.args, spec.env, spec.cwd, spec.user, spec.additional_groups, spec.terminal,
+       spec.terminal_rows, spec.terminal_columns);
 }
 
 template <typename Codec>
@@ -119,7 +119,14 @@ void Fields(Codec& codec, RootSpec& root) {
 template <typename Codec>
 void Fields(Codec& codec, MountSpec& mount) {
   Each(codec, mount.kind, mount.destination, mount.source, mount.selector, mount.overlay,
-       mount.size_bytes, mount.mode, mount.uid, mount.gid, mount.content, mount.readonly);
+       mount.size_bytes, mount.mode, mount.uid, mount.gid, mount.content, mount.readonly,
+       mount.nosuid, mount.nodev, mount.noexec);
+}
+
+template <typename Codec>
+void Fields(Codec& codec, DeviceNode& node) {
+  Each(codec, node.path, node.type, node.major, node.minor, node.mode, node.uid, node.gid,
+       node.readable, node.writable);
 }
 
 template <typename Codec>
@@ -130,8 +137,8 @@ void Fields(Codec& codec, RlimitRequest& limit) {
 template <typename Codec>
 void Fields(Codec& codec, LaunchRequest& request) {
   Each(codec, request.process, request.insecure, request.rlimits, request.seccomp_filter,
-       request.apparmor_profile, request.root, request.mounts, request.hostname, request.network,
-       request.mount_point, request.skeleton);
+       request.apparmor_profile, request.root, request.devices, request.mounts, request.hostname,
+       request.network, request.mount_point, request.skeleton);
 }
 
 template <typename Codec>

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/sandbox/device_node.h"
 #include "runtime/sandbox/mount_spec.h"
 #include "runtime/sandbox/process_spec.h"
 #include "runtime/sandbox/setup_step.h"
@@ -58,6 +59,7 @@ struct LaunchRequest {
 
   // The rest is for a container's first process only.
   RootSpec root;
+  std::vector<DeviceNode> devices;
   std::vector<MountSpec> mounts;
   std::string hostname;
   Network network = Network::kHost;

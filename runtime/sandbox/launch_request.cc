@@ -9,7 +9,9 @@
 #include <map>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/go_match.h"
 #include "runtime/sandbox/channel.h"
 
 namespace cairn::sandbox {
@@ -89,6 +91,13 @@ Status CheckMount(const MountSpec& mount) {
   return absl::InvalidArgumentError("unknown kind of mount");
 }
 
+Status CheckDevice(const DeviceNode& node) {
+  RETURN_IF_ERROR(CheckAbsolute("path of a device", node.path));
+  return absl::StartsWith(CleanPath(node.path), "/dev/")
+             ? absl::OkStatus()
+             : absl::InvalidArgumentError(absl::StrCat("device ", node.path, " is not below /dev"));
+}
+
 }  // namespace
 
 Status CheckProcess(const ProcessSpec& process) {
@@ -110,6 +119,9 @@ Status CheckContainer(const ContainerSpec& container) {
     RETURN_IF_ERROR(CheckOverlay(container.root.overlay));
   } else {
     RETURN_IF_ERROR(CheckAbsolute("root directory", container.root.directory));
+  }
+  for (const DeviceNode& node : container.devices) {
+    RETURN_IF_ERROR(CheckDevice(node));
   }
   for (const MountSpec& mount : container.mounts) {
     RETURN_IF_ERROR(CheckMount(mount));

@@ -15,7 +15,8 @@ namespace cairn::sandbox {
 // kInvalidArgument: no program, a relative working directory, or a NUL byte somewhere.
 Status CheckProcess(const ProcessSpec& process);
 
-// kInvalidArgument: a relative path, a NUL byte, an unknown limit, a name with blanks in it.
+// kInvalidArgument: a relative path, a NUL byte, a device outside of /dev, an unknown limit, a name
+// with blanks in it.
 Status CheckContainer(const ContainerSpec& container);
 
 // setrlimit(2) calls for `ulimits`, with the sandbox' defaults for those not named: this process's

@@ -53,6 +53,10 @@ struct MountSpec {
   // kFile.
   std::string content;
   bool readonly = false;
+  // kBind: these attributes too, on all that is mounted below.
+  bool nosuid = false;
+  bool nodev = false;
+  bool noexec = false;
 };
 
 // What a container sees as "/".

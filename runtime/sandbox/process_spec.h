@@ -20,6 +20,8 @@ struct ProcessSpec {
   // and /etc/group; empty means root. Supplementary groups are the image's, only if no group is
   // named.
   std::string user;
+  // Supplementary groups beside those.
+  std::vector<uint32_t> additional_groups;
   // Give it a terminal of its own as stdin, stdout and stderr: see Process::TakeTerminal.
   bool terminal = false;
   uint16_t terminal_rows = 0;

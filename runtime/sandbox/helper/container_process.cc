@@ -133,6 +133,8 @@ UserIdentity FindIdentity(int root, const ProcessSpec& process, const Reporter& 
   if (!message.empty()) {
     reporter.Fail(SetupStep::kUser, message, 0);
   }
+  identity.groups.insert(identity.groups.end(), process.additional_groups.begin(),
+                         process.additional_groups.end());
   return identity;
 }
 
@@ -225,7 +227,7 @@ void RunFirstProcess(int setup_socket, const FirstProcessOptions& options) {
   ContainerRoot root(launch.request, reporter, std::move(devices), std::move(proc));
   root.MountRoot();
   const UserIdentity identity = FindIdentity(root.root(), process, reporter);
-  root.MountInside();
+  root.MountInside(identity.uid, identity.gid);
   const ScopedFd directory = OpenDirectory(root.mounted_root(), process, identity, reporter);
   root.Seal();
   if (process.terminal) {

@@ -110,8 +110,8 @@ void ContainerRoot::MountRoot() {
   bare_root_ = file_systems_.Clone(step, "mount root", root_.get(), false);
 }
 
-void ContainerRoot::MountInside() {
-  MountKernelFileSystems();
+void ContainerRoot::MountInside(uid_t uid, gid_t gid) {
+  MountKernelFileSystems(uid, gid);
   for (const MountSpec& mount : request_.mounts) {
     MountOne(mount);
   }
@@ -139,7 +139,7 @@ void ContainerRoot::AttachAtDirectory(const char* path, int mount) {
   file_systems_.Attach(SetupStep::kMount, what, mount, target.get());
 }
 
-void ContainerRoot::MountKernelFileSystems() {
+void ContainerRoot::MountKernelFileSystems(uid_t uid, gid_t gid) {
   const SetupStep step = SetupStep::kMount;
   AttachAtDirectory("proc", proc_.get());
   AttachAtDirectory("dev", devices_.dev.get());
@@ -156,6 +156,7 @@ void ContainerRoot::MountKernelFileSystems() {
   if (request_.insecure) {
     AddHostDevices(devices_.dev.get(), reporter_);
   }
+  AddDevices(devices_.dev.get(), request_.devices, uid, gid, reporter_);
 
   const uint64_t writable = request_.insecure ? 0 : static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
   // Made now because it shows the network namespace that it is made in.
@@ -282,8 +283,11 @@ ScopedFd ContainerRoot::MakeBindSource(const MountSpec& mount, const std::string
     }
   }
   ScopedFd clone = file_systems_.Clone(step, what, source.get(), true);
-  if (mount.readonly) {
-    file_systems_.SetAttributes(step, what, clone.get(), MOUNT_ATTR_RDONLY, true);
+  const uint64_t attributes =
+      (mount.readonly ? MOUNT_ATTR_RDONLY : 0) | (mount.nosuid ? MOUNT_ATTR_NOSUID : 0) |
+      (mount.nodev ? MOUNT_ATTR_NODEV : 0) | (mount.noexec ? MOUNT_ATTR_NOEXEC : 0);
+  if (attributes != 0) {
+    file_systems_.SetAttributes(step, what, clone.get(), attributes, true);
   }
   return clone;
 }

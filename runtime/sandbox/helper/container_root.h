@@ -5,6 +5,8 @@
 // host's tree; Enter makes the new root the only one. Used once, in the order of the functions.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -22,8 +24,9 @@ class ContainerRoot {
 
   // Mounts the root file system, without anything in it yet.
   void MountRoot();
-  // Mounts /proc, /dev, /sys and all that the request asks for; reports stubs.
-  void MountInside();
+  // Mounts /proc, /dev, /sys and all that the request asks for, for a process of these; reports
+  // stubs.
+  void MountInside(uid_t uid, gid_t gid);
   // Covers sensitive files, makes others read-only (not in insecure containers), and makes the
   // root read-only if it is to be.
   void Seal();
@@ -41,7 +44,7 @@ class ContainerRoot {
 
  private:
   void MakeStaging();
-  void MountKernelFileSystems();
+  void MountKernelFileSystems(uid_t uid, gid_t gid);
   // On /sys/fs/cgroup of the new root, which `directory` refers to.
   void MountCgroups(int directory);
   void MountOne(const MountSpec& mount);

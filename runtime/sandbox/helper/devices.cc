@@ -8,6 +8,9 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <string>
+
+#include "runtime/sandbox/helper/root_path.h"
 
 namespace cairn::sandbox {
 namespace {
@@ -54,6 +57,18 @@ int FirstFreeLoopDevice() {
   return number < 0 ? 0 : number;
 }
 
+mode_t TypeOf(const DeviceNode& node) {
+  switch (node.type) {
+    case DeviceNode::Type::kBlock:
+      return S_IFBLK;
+    case DeviceNode::Type::kFifo:
+      return S_IFIFO;
+    case DeviceNode::Type::kCharacter:
+      break;
+  }
+  return S_IFCHR;
+}
+
 }  // namespace
 
 DeviceMounts MakeDeviceMounts(const FileSystems& file_systems, const Reporter& reporter) {
@@ -98,6 +113,34 @@ void AddHostDevices(int dev, const Reporter& reporter) {
   for (int number = 0; number < loops; ++number) {
     const std::string name = "loop" + std::to_string(number);
     MakeNode(dev, {name.c_str(), S_IFBLK, 7, static_cast<unsigned>(number)}, reporter);
+  }
+}
+
+void AddDevices(int dev, const std::vector<DeviceNode>& devices, uid_t uid, gid_t gid,
+                const Reporter& reporter) {
+  static const std::string kDev = "/dev/";
+  for (const DeviceNode& node : devices) {
+    const std::string what = "make device " + node.path;
+    const std::string path = CleanPath(node.path);
+    if (path.compare(0, kDev.size(), kDev) != 0) {
+      reporter.Fail(SetupStep::kMount, what + ": not below /dev", 0);
+    }
+    const size_t slash = path.rfind('/');
+    const std::string name = path.substr(slash + 1);
+    ScopedFd made;
+    int directory = dev;
+    if (slash >= kDev.size()) {
+      made = MakePath(dev, path.substr(kDev.size(), slash - kDev.size()), {});
+      directory = made.get();
+    }
+    const uid_t owner = node.uid == DeviceNode::kOfProcess ? uid : node.uid;
+    const gid_t group = node.gid == DeviceNode::kOfProcess ? gid : node.gid;
+    ::unlinkat(directory, name.c_str(), 0);
+    if (::mknodat(directory, name.c_str(), TypeOf(node) | (node.mode & 07777),
+                  makedev(node.major, node.minor)) != 0 ||
+        ::fchownat(directory, name.c_str(), owner, group, AT_SYMLINK_NOFOLLOW) != 0) {
+      reporter.Fail(SetupStep::kMount, what, errno);
+    }
   }
 }
 

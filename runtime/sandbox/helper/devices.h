@@ -2,6 +2,11 @@
 // expect, made before the container's root is known.
 #pragma once
 
+#include <sys/types.h>
+
+#include <vector>
+
+#include "runtime/sandbox/device_node.h"
 #include "runtime/sandbox/helper/file_systems.h"
 #include "runtime/sandbox/helper/scoped_fd.h"
 
@@ -19,5 +24,9 @@ DeviceMounts MakeDeviceMounts(const FileSystems& file_systems, const Reporter& r
 
 // Adds what insecure containers see beside that: loop devices, fuse, kvm, tun, kmsg.
 void AddHostDevices(int dev, const Reporter& reporter);
+
+// Adds the container's own; `uid` and `gid` are those of its first process.
+void AddDevices(int dev, const std::vector<DeviceNode>& devices, uid_t uid, gid_t gid,
+                const Reporter& reporter);
 
 }  // namespace cairn::sandbox

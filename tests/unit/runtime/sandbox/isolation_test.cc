@@ -102,6 +102,42 @@ TEST_F(IsolationTest, OnlyHarmlessDevicesOpen) {
             "tty\nurandom\nzero\n");
 }
 
+// A device that no driver answers for: what the gate lets through ends in another error.
+TEST_F(IsolationTest, GivenDevicesAreMadeAndOpenAsFarAsTheyMay) {
+  ContainerSpec spec = Overlay();
+  spec.devices = {{.path = "/dev/vendor/read", .major = 250, .minor = 77, .writable = false},
+                  {.path = "/dev/vendor/write", .major = 250, .minor = 78, .mode = 0600, .gid = 50},
+                  {.path = "/dev/disk", .type = DeviceNode::Type::kBlock, .major = 250, .minor = 7},
+                  {.path = "/dev/full", .major = 1, .minor = 5}};
+  ProcessSpec process = Shell(
+      "cd /dev; stat -c '%F %t:%T %a %u:%g' vendor/read vendor/write disk full; mknod /tmp/o c 250 "
+      "79; "
+      "for d in vendor/read vendor/write disk /tmp/o; do (: < $d) 2>&1; (: >> $d) 2>&1; done");
+  const Result result = Run(spec, process);
+  EXPECT_EQ(result.out,
+            "character special file fa:4d 666 0:0\ncharacter special file fa:4e 600 0:50\n"
+            "block special file fa:7 666 0:0\ncharacter special file 1:5 666 0:0\n"
+            "sh: can't open vendor/read: No such device or address\n"
+            "sh: can't create vendor/read: Operation not permitted\n"
+            "sh: can't open vendor/write: No such device or address\n"
+            "sh: can't create vendor/write: No such device or address\n"
+            "sh: can't open disk: No such device or address\n"
+            "sh: can't create disk: No such device or address\n"
+            "sh: can't open /tmp/o: Operation not permitted\n"
+            "sh: can't create /tmp/o: Operation not permitted\n");
+}
+
+TEST_F(IsolationTest, DevicesBelongToTheUserAndStayInDev) {
+  ContainerSpec spec = Overlay();
+  spec.devices = {{.path = "/dev/mine", .type = DeviceNode::Type::kFifo}};
+  ProcessSpec process = Shell("stat -c '%F %u:%g' /dev/mine; id -G");
+  process.user = "app";
+  process.additional_groups = {4242};
+  EXPECT_THAT(Run(spec, process).out, AllOf(StartsWith("fifo 1000:1000\n"), HasSubstr("4242")));
+  spec.devices.front().path = "/dev/../etc/mine";
+  EXPECT_EQ(Run(spec, process).outcome.message, "device /dev/../etc/mine is not below /dev");
+}
+
 TEST_F(IsolationTest, NoDescriptorButTheStreamsSurvives) {
   // ls itself holds the directory as 3.
   EXPECT_EQ(RunShell("ls /proc/self/fd").out, "0\n1\n2\n3\n");

@@ -45,6 +45,7 @@ LaunchRequest SampleRequest() {
   mount.content = std::string("\0secret", 7);
   mount.uid = 4294967294;
   request.mounts = {mount, MountSpec()};
+  request.devices = {{.path = "/dev/x", .type = DeviceNode::Type::kBlock, .gid = 7}};
   request.network = LaunchRequest::Network::kJoin;
   return request;
 }
@@ -58,6 +59,8 @@ TEST(LaunchTest, RequestSurvivesTheWire) {
   EXPECT_EQ(decoded.mounts[0].uid, 4294967294);
   EXPECT_EQ(decoded.rlimits[0].hard, ~uint64_t{0});
   EXPECT_EQ(decoded.network, LaunchRequest::Network::kJoin);
+  EXPECT_EQ(decoded.devices[0].uid, DeviceNode::kOfProcess);
+  EXPECT_EQ(decoded.devices[0].gid, 7u);
 }
 
 TEST(LaunchTest, EveryTruncationIsRefused) {

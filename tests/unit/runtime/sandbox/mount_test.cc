@@ -269,5 +269,15 @@ TEST_F(MountTest, NestedMountsAppearInOrder) {
   EXPECT_TRUE(fs::is_empty(dir_ / "cache/tmp"));
 }
 
+TEST_F(MountTest, BoundDirectoryTakesAttributes) {
+  std::filesystem::create_directories(dir_ / "bound");
+  ContainerSpec spec = Overlay();
+  MountSpec bind = Bind("/mnt", dir_ / "bound");
+  bind.nosuid = bind.nodev = bind.noexec = true;
+  spec.mounts = {bind};
+  EXPECT_THAT(Run(spec, Shell("grep ' /mnt ' /proc/mounts")).out,
+              HasSubstr("rw,nosuid,nodev,noexec"));
+}
+
 }  // namespace
 }  // namespace cairn::sandbox
