@@ -47,4 +47,18 @@ StatusOr<std::vector<std::string>> SplitFields(string_view text) {
   }
 }
 
+std::optional<bool> ParseGoBool(string_view text) {
+  for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == yes) {
+      return true;
+    }
+  }
+  for (const char* no : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == no) {
+      return false;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace cairn

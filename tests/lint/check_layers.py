@@ -31,7 +31,8 @@ ALLOWED = {
     "cache/remote": RUNTIME + ["proto"] + CACHE,
     "daemon/llb": BELOW_DAEMON,
     "daemon/session": BELOW_DAEMON,
-    "daemon/solver": BELOW_DAEMON + ["daemon/llb", "daemon/session"],
+    "daemon/devices": BASE,
+    "daemon/solver": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/devices"],
     "daemon/provenance": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
     "daemon/source": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
     "daemon/frontend": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
@@ -40,13 +41,16 @@ ALLOWED = {
     "daemon/caches": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
                                      "daemon/exporter"],
     "daemon/history": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver"],
-    "daemon/ops": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver", "daemon/source",
+    "daemon/ops": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/devices",
+                                  "daemon/solver", "daemon/source",
                                   "daemon/frontend", "daemon/exporter", "daemon/history"],
-    "daemon/control": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
+    "daemon/control": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/devices",
+                                      "daemon/solver",
                                       "daemon/source", "daemon/frontend", "daemon/exporter",
                                       "daemon/history", "daemon/ops", "daemon/provenance",
                                       "daemon/caches"],
-    "daemon/server": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/solver",
+    "daemon/server": BELOW_DAEMON + ["daemon/llb", "daemon/session", "daemon/devices",
+                                     "daemon/solver",
                                      "daemon/source", "daemon/frontend", "daemon/exporter",
                                      "daemon/history", "daemon/ops", "daemon/control",
                                      "daemon/caches"],
@@ -65,10 +69,12 @@ THIRD_PARTY = {
     "CLI/": ["daemon/server", "client"],
     "spdlog/": ["runtime/base/log.cc"],
     "seccomp.h": ["runtime/sandbox"],
+    "yaml-cpp/": ["daemon/devices/spec_parser.cc"],
     "openssl/": ["runtime/base", "runtime/net", "daemon/session", "client"],
 }
 # JSON, curl and the like never show in a header.
-NOT_IN_HEADERS = ["grpcpp/", "rocksdb/", "curl/", "archive", "nlohmann/", "toml++/", "CLI/", "spdlog/"]
+NOT_IN_HEADERS = ["grpcpp/", "rocksdb/", "curl/", "archive", "nlohmann/", "toml++/", "CLI/", "spdlog/",
+                  "yaml-cpp/"]
 # The private headers of the modules that speak gRPC.
 HEADERS_WITH_GRPC = ("client/gateway_build.h", "daemon/session/call.h", "daemon/session/grpc_status.h", "daemon/control/")
 

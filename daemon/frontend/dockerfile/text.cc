@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "daemon/frontend/dockerfile/location.h"
+#include "runtime/base/fields.h"
 
 namespace cairn::dockerfile {
 namespace {
@@ -133,11 +135,9 @@ std::vector<std::string> SplitBlanks(string_view text, size_t limit) {
 }
 
 StatusOr<bool> ParseBool(string_view text) {
-  for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"}) {
-    if (text == yes) return true;
-  }
-  for (const char* no : {"0", "f", "F", "FALSE", "false", "False"}) {
-    if (text == no) return false;
+  const std::optional<bool> value = ParseGoBool(text);
+  if (value) {
+    return *value;
   }
   return Error(absl::StrCat("strconv.ParseBool: parsing ", Quote(text), ": invalid syntax"));
 }
