@@ -25,6 +25,7 @@ string_view NameOf(Entitlement entitlement) {
 
 StatusOr<Entitlements> Entitlements::Parse(const std::vector<std::string>& names) {
   std::set<Entitlement> granted;
+  DeviceGrants devices;
   for (const std::string& name : names) {
     if (name == NameOf(Entitlement::kNetworkHost)) {
       granted.insert(Entitlement::kNetworkHost);
@@ -32,12 +33,19 @@ StatusOr<Entitlements> Entitlements::Parse(const std::vector<std::string>& names
       granted.insert(Entitlement::kSecurityInsecure);
     } else if (name == NameOf(Entitlement::kDevice) || absl::StartsWith(name, "device=")) {
       granted.insert(Entitlement::kDevice);
+      const size_t equals = name.find('=');
+      ASSIGN_OR_RETURN(
+          const DeviceGrants more,
+          DeviceGrants::Parse(equals == std::string::npos ? "" : name.substr(equals + 1)));
+      devices.Add(more);
     } else {
       return absl::InvalidArgumentError(absl::StrCat(
           "unknown entitlement ", name, ": known are network.host, security.insecure and device"));
     }
   }
-  return Entitlements(std::move(granted));
+  Entitlements entitlements(std::move(granted));
+  entitlements.devices_ = std::move(devices);
+  return entitlements;
 }
 
 Status Entitlements::Require(Entitlement entitlement) const {
@@ -53,7 +61,9 @@ Entitlements Entitlements::Intersect(const Entitlements& other) const {
   std::set<Entitlement> both;
   std::set_intersection(granted_.begin(), granted_.end(), other.granted_.begin(),
                         other.granted_.end(), std::inserter(both, both.end()));
-  return Entitlements(std::move(both));
+  Entitlements shared(std::move(both));
+  shared.devices_ = devices_.Intersect(other.devices_);
+  return shared;
 }
 
 Status Entitlements::CheckAllows(const Entitlements& requested) const {

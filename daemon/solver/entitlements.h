@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/solver/device_grants.h"
 #include "runtime/base/status.h"
 
 namespace cairn::solver {
@@ -17,7 +18,8 @@ class Entitlements {
   Entitlements() = default;
   explicit Entitlements(std::set<Entitlement> granted) : granted_(std::move(granted)) {}
 
-  // Parses "network.host", "security.insecure", "device"; kInvalidArgument names an unknown one.
+  // Parses "network.host", "security.insecure", "device" and "device=" with what DeviceGrants
+  // takes; kInvalidArgument names an unknown one.
   static StatusOr<Entitlements> Parse(const std::vector<std::string>& names);
 
   bool Has(Entitlement entitlement) const { return granted_.count(entitlement) > 0; }
@@ -25,14 +27,19 @@ class Entitlements {
   // OK, or kPermissionDenied "entitlement network.host is not allowed" with the way out.
   Status Require(Entitlement entitlement) const;
 
+  // Which devices.
+  const DeviceGrants& devices() const { return devices_; }
+
   // What both allow.
   Entitlements Intersect(const Entitlements& other) const;
 
-  // kPermissionDenied naming the first of `requested` that this set lacks.
+  // kPermissionDenied naming the first of `requested` that this set lacks. (Whoever may grant
+  // devices may grant each of them.)
   Status CheckAllows(const Entitlements& requested) const;
 
  private:
   std::set<Entitlement> granted_;
+  DeviceGrants devices_;
 };
 
 }  // namespace cairn::solver

@@ -106,9 +106,9 @@ void Scheduler::Loop() {
 StatusOr<StepEdge> Scheduler::Load(const std::shared_ptr<BuildState>& build,
                                    const llb::Graph& graph) {
   RETURN_IF_ERROR(build->cancel().Check());
-  ASSIGN_OR_RETURN(
-      std::vector<StepDraft> drafts,
-      MakeDrafts(graph, build->entitlements(), build->session_group(), options_.make_op));
+  ASSIGN_OR_RETURN(std::vector<StepDraft> drafts,
+                   MakeDrafts(graph, build->entitlements(), build->session_group(),
+                              options_.devices, options_.make_op));
   for (auto it = drafts.rbegin(); it != drafts.rend(); ++it) {
     build->progress().Write(Announcement(*it->vertex));
   }

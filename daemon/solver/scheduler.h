@@ -36,6 +36,7 @@ class Scheduler {
     gc::Ledger& ledger;
     const Clock& clock;
     OpFactory make_op;
+    const devices::DeviceRegistry* devices = nullptr;
     LogLimits log_limits;
     int slots = 1;
     int workers = 64;

@@ -132,6 +132,7 @@ class DaemonSolver final : public Solver {
                     .ledger = options.ledger,
                     .clock = options.clock,
                     .make_op = options.make_op,
+                    .devices = options.devices,
                     .log_limits = options.log_limits,
                     .slots = options.slots > 0
                                  ? options.slots

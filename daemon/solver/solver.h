@@ -14,6 +14,7 @@
 #include "cache/gc/ledger.h"
 #include "cache/layer/chain_store.h"
 #include "cache/steps/step_table.h"
+#include "daemon/devices/device_registry.h"
 #include "daemon/session/session_group.h"
 #include "daemon/solver/build_memory.h"
 #include "daemon/solver/entitlements.h"
@@ -35,6 +36,8 @@ struct SolverOptions {
   session::SessionManager& sessions;
   const Clock& clock;
   Logger& log;
+  // What steps may ask for; null: the host has no devices for them.
+  const devices::DeviceRegistry* devices = nullptr;
   LogLimits log_limits = {};
   int slots = 0;    // process steps at once; 0 = number of processors
   int workers = 0;  // threads for everything else; 0 = a default

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/devices/device_registry.h"
 #include "daemon/llb/graph.h"
 #include "daemon/session/session_group.h"
 #include "daemon/solver/entitlements.h"
@@ -21,11 +22,14 @@ struct StepDraft {
   std::vector<StepEdge> inputs;  // filled in as the inputs get into the plan
 };
 
-// Drafts of all vertices of `graph`, inputs first, for a build with these powers and sessions.
-// Errors carry the vertex: kPermissionDenied for a power that the build lacks, else the factory's.
+// Drafts of all vertices of `graph`, inputs first, for a build with these powers and sessions. A
+// vertex that asks for devices names in its draft those that it gets, from `devices` (null: none).
+// Errors carry the vertex: kPermissionDenied for a power or device that the build may not have,
+// kFailedPrecondition for a device that is not there, else the factory's.
 StatusOr<std::vector<StepDraft>> MakeDrafts(const llb::Graph& graph,
                                             const Entitlements& entitlements,
                                             const session::SessionGroup& sessions,
+                                            const devices::DeviceRegistry* devices,
                                             const OpFactory& make_op);
 
 // How `vertex` appears in the progress before anything has happened to it.
