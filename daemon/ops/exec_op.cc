@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "daemon/llb/errors.h"
+#include "daemon/ops/exec_devices.h"
 #include "daemon/ops/exec_spec.h"
 #include "daemon/ops/output_pump.h"
 #include "daemon/solver/solved_ref.h"
@@ -196,6 +197,17 @@ class ExecOp final : public solver::Op {
     return absl::OkStatus();
   }
 
+  // What the devices that the solver chose bring along.
+  StatusOr<devices::ContainerEdits> FindEdits() const {
+    std::vector<std::string> names;
+    for (const pb::CDIDevice& device : op_->exec().cdidevices()) {
+      names.push_back(device.name());
+    }
+    return names.empty()                     ? devices::ContainerEdits()
+           : environment_.devices == nullptr ? devices::DeviceCatalog().EditsOf(names)
+                                             : environment_.devices->Read().EditsOf(names);
+  }
+
   // Names what went into each mount and what the step left there, so that a client can start a
   // container on it.
   void KeepStates(const solver::OpContext& context, const std::vector<layer::Chain>& inputs,
@@ -222,6 +234,7 @@ class ExecOp final : public solver::Op {
       return metadata_->ignore_cache() &&
              context.job.memory().IsFirst(absl::StrCat("empty cache mount ", id));
     };
+    ASSIGN_OR_RETURN(const devices::ContainerEdits edits, FindEdits());
     ASSIGN_OR_RETURN(
         mounts, ExecMounts::Prepare(
                     environment_.stores,
@@ -235,6 +248,7 @@ class ExecOp final : public solver::Op {
                     context.cancel));
     container.root = mounts->root();
     container.mounts = mounts->mounts();
+    RETURN_IF_ERROR(AddDevices(edits, container, process));
     sandbox::RunOutcome outcome;
     {
       sandbox::ProcessIo io;

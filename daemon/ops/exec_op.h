@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/devices/device_registry.h"
 #include "daemon/llb/graph.h"
 #include "daemon/ops/exec_mounts.h"
 #include "daemon/solver/op.h"
@@ -15,6 +16,8 @@ namespace cairn::ops {
 struct ExecEnvironment {
   ExecMounts::Stores stores;
   sandbox::Executor& executor;
+  // Null: no devices.
+  const devices::DeviceRegistry* devices = nullptr;
 };
 
 // `environment` outlives the operation. REQUIRES: vertex.op->has_exec().

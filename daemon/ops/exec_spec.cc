@@ -42,21 +42,6 @@ StatusOr<sandbox::NetworkSpec> NetworkOf(pb::NetMode mode,
   }
 }
 
-Status CheckDevices(const pb::ExecOp& exec, const solver::Entitlements& entitlements) {
-  for (const pb::CDIDevice& device : exec.cdidevices()) {
-    if (device.optional()) {
-      continue;
-    }
-    if (!entitlements.Has(solver::Entitlement::kDevice)) {
-      return absl::PermissionDeniedError(
-          absl::StrCat("device ", device.name(), " is requested by the build but not allowed"));
-    }
-    return absl::UnimplementedError(
-        absl::StrCat("device ", device.name(), ": this daemon has no CDI devices"));
-  }
-  return absl::OkStatus();
-}
-
 // Why a signal or code of a step was not its own doing; empty when nothing is known.
 std::string ReasonOf(const sandbox::RunOutcome& outcome) {
   switch (outcome.kind) {
@@ -116,7 +101,6 @@ StatusOr<sandbox::ContainerSpec> ContainerOf(const pb::ExecOp& exec,
   } else if (exec.security() != pb::SANDBOX) {
     return absl::InvalidArgumentError(absl::StrCat("invalid security mode ", int{exec.security()}));
   }
-  RETURN_IF_ERROR(CheckDevices(exec, entitlements));
   for (const pb::Ulimit& ulimit : meta.ulimit()) {
     container.ulimits.push_back(
         {.name = ulimit.name(), .soft = ulimit.soft(), .hard = ulimit.hard()});

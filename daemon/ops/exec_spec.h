@@ -30,7 +30,7 @@ inline constexpr char kDefaultPathWindows[] =
 sandbox::ProcessSpec ProcessOf(const pb::Meta& meta, string_view os = {});
 
 // Names, powers and limits; root and mounts are the caller's. kPermissionDenied for a power that
-// `entitlements` lack, kInvalidArgument for what makes no sense, kUnimplemented for devices.
+// `entitlements` lack, kInvalidArgument for what makes no sense.
 StatusOr<sandbox::ContainerSpec> ContainerOf(const pb::ExecOp& exec,
                                              const pb::LinuxResources& resources,
                                              const solver::Entitlements& entitlements);

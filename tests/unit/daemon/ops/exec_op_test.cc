@@ -145,6 +145,26 @@ TEST_F(ExecOpTest, ExitCodeIsAnError) {
   EXPECT_TRUE(llb::SolveOf(failed.status()).has_value());
 }
 
+TEST_F(ExecOpTest, DevicesBringVariablesNodesAndMounts) {
+  directory_.Write("share/file", "shared");
+  directory_.Write("cdi/v.yaml",
+                   "cdiVersion: 0.5.0\nkind: v.com/c\ndevices:\n- name: a\n  containerEdits:\n"
+                   "    env: [FOO=injected]\n"
+                   "    deviceNodes: [{path: /dev/vendor/null, hostPath: /dev/null}]\n"
+                   "    mounts: [{hostPath: " +
+                       (directory_ / "share") + ", containerPath: /share, options: [ro]}]\n");
+  const devices::DeviceRegistry registry({.directories = {directory_ / "cdi"}}, log_);
+  environment_->devices = &registry;
+  pb::ExecOp exec = Shell(
+      "echo x > /dev/vendor/null; touch /share/y 2>/dev/null; echo $FOO `cat /share/file` > /new");
+  exec.mutable_meta()->add_env("FOO=old");
+  exec.add_cdidevices()->set_name("v.com/c=a");
+  EXPECT_THAT(Layer(Run(exec)), ElementsAre("file new 644 0:0 injected shared\n"));
+  exec.mutable_cdidevices(0)->set_name("v.com/c=b");
+  EXPECT_THAT(Run(exec), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                  "required device \"v.com/c=b\" is not registered"));
+}
+
 TEST_F(ExecOpTest, OutputMayBeTheNextStepsInput) {
   auto first = Run(Shell("echo 1 > /one"));
   ASSERT_OK(first);

@@ -57,17 +57,6 @@ TEST(ExecSpecTest, PowersNeedEntitlements) {
   EXPECT_TRUE(container->insecure.has_value());
 }
 
-TEST(ExecSpecTest, DevicesAreRefusedUnlessOptional) {
-  pb::ExecOp exec;
-  pb::CDIDevice& device = *exec.add_cdidevices();
-  device.set_name("vendor.example/gpu");
-  EXPECT_THAT(ContainerOf(exec, {}, {}),
-              StatusIs(absl::StatusCode::kPermissionDenied,
-                       HasSubstr("requested by the build but not allowed")));
-  device.set_optional(true);
-  EXPECT_OK(ContainerOf(exec, {}, {}));
-}
-
 TEST(ExecSpecTest, ExitCodeIsInTheMessageAndInTheDetails) {
   const Status status = CheckOutcome(Exited(3), Meta({"/bin/sh", "-c", "exit 3"}), std::nullopt);
   EXPECT_EQ(std::string(status.message()),
