@@ -460,7 +460,8 @@ void AddRunOptions(CLI::App& command, BuildFlags& flags) {
   command.add_option("--cache-to", flags.cache_to, "Export cache to there");
   command.add_option("--network", flags.network, "Network of RUN: default, none, host");
   command.add_option("--add-host", flags.add_hosts, "Extra line of /etc/hosts: NAME:IP");
-  command.add_option("--allow", flags.allow, "Grant network.host, security.insecure or device");
+  command.add_option("--allow", flags.allow,
+                     "Grant network.host, security.insecure, device or device=NAME");
   command.add_option("--shm-size", flags.shm_size, "Bytes of /dev/shm in RUN");
   command.add_option("--ulimit", flags.ulimits, "Limit in RUN: NAME=SOFT[:HARD]");
 }

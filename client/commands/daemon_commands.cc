@@ -43,6 +43,10 @@ StatusOr<int> ListWorkers(const std::string& wait, const CommandContext& context
         absl::StrJoin(worker.platforms(), ",", [](std::string* out, const pb::Platform& platform) {
           out->append(PlatformText(platform));
         }));
+    for (const auto& device : worker.cdidevices()) {
+      absl::PrintF("  device %s%s\n", device.name(),
+                   device.autoallow() ? " (for every build)" : "");
+    }
   }
   return 0;
 }

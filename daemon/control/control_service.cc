@@ -125,7 +125,9 @@ grpc::ServerUnaryReactor* ControlService::ListWorkers(Context* context,
             const bool matches,
             MatchesWorker(environment_.worker, {wire.filter().begin(), wire.filter().end()}));
         if (matches) {
-          EncodeWorker(environment_.worker, /*brief=*/false, out->add_record());
+          auto* record = out->add_record();
+          EncodeWorker(environment_.worker, /*brief=*/false, record);
+          EncodeDevices(environment_.devices.Read(), record);
         }
         return absl::OkStatus();
       });

@@ -6,6 +6,7 @@
 #include "daemon/control/build_runner.h"
 #include "daemon/control/rpc_call.h"
 #include "daemon/control/worker_info.h"
+#include "daemon/devices/device_registry.h"
 #include "daemon/history/history.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/solver/solver.h"
@@ -19,6 +20,7 @@ namespace api = moby::buildkit::v1;
 struct ControlEnvironment {
   CallThreads& threads;
   const WorkerInfo& worker;
+  const devices::DeviceRegistry& devices;
   session::SessionManager& sessions;
   solver::Solver& solver;
   BuildRunner& builds;

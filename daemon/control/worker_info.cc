@@ -113,6 +113,16 @@ void EncodeWorker(const WorkerInfo& worker, bool brief,
   }
 }
 
+void EncodeDevices(const devices::DeviceCatalog& catalog,
+                   moby::buildkit::v1::types::WorkerRecord* out) {
+  for (const auto& [name, device] : catalog.devices()) {
+    auto* message = out->add_cdidevices();
+    message->set_name(name);
+    message->set_autoallow(device.auto_allow);
+    message->mutable_annotations()->insert(device.annotations.begin(), device.annotations.end());
+  }
+}
+
 StatusOr<bool> MatchesWorker(const WorkerInfo& worker, const std::vector<std::string>& filters) {
   for (const std::string& filter : filters) {
     bool all = true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/gc/collector.h"
+#include "daemon/devices/device_catalog.h"
 #include "proto/worker.pb.h"
 #include "runtime/base/platform.h"
 #include "runtime/base/status.h"
@@ -31,6 +32,10 @@ void EncodeVersion(const WorkerInfo& worker, moby::buildkit::v1::types::Buildkit
 // With `brief` only what the gateway's Ping carries: id, labels and platforms.
 void EncodeWorker(const WorkerInfo& worker, bool brief,
                   moby::buildkit::v1::types::WorkerRecord* out);
+
+// Adds what the host offers to steps.
+void EncodeDevices(const devices::DeviceCatalog& catalog,
+                   moby::buildkit::v1::types::WorkerRecord* out);
 
 // Whether `worker` passes containerd filters over "id" and "labels": entries are OR-ed, terms
 // AND-ed. kInvalidArgument for an expression that is not one.

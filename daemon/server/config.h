@@ -115,7 +115,8 @@ struct Config {
   absl::Duration history_max_age = absl::Hours(48);
   int64_t history_max_entries = 50;
 
-  std::vector<std::string> cdi_spec_dirs;
+  std::vector<std::string> cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi", "/etc/buildkit/cdi"};
+  std::vector<std::string> cdi_auto_allowed;  // devices and kinds that every build may have
   bool cdi_disabled = false;
 };
 

@@ -320,7 +320,7 @@ Status ReadTables(Section& top, Config* config) {
     return s.Read("searchDomains", &config->dns_search);
   }));
   RETURN_IF_ERROR(top.ReadTable("cdi", [config](Section& s) -> Status {
-    s.Skip("autoAllowed");
+    RETURN_IF_ERROR(s.Read("autoAllowed", &config->cdi_auto_allowed));
     RETURN_IF_ERROR(s.Read("disabled", &config->cdi_disabled));
     return s.Read("specDirs", &config->cdi_spec_dirs);
   }));

@@ -16,6 +16,7 @@
 #include "daemon/control/history_recorder.h"
 #include "daemon/control/images_service.h"
 #include "daemon/control/trace_service.h"
+#include "daemon/devices/device_registry.h"
 #include "daemon/exporter/exporters.h"
 #include "daemon/frontend/dockerfile/dockerfile_frontend.h"
 #include "daemon/frontend/gateway/gateway_frontend.h"
@@ -98,6 +99,7 @@ struct Daemon::Parts {
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<registry::RegistryClient> registry;
   std::unique_ptr<sandbox::Executor> executor;
+  std::unique_ptr<devices::DeviceRegistry> devices;
   std::vector<gc::PolicyRule> gc_policy;
   std::unique_ptr<CollectionLoop> collection;
   control::WorkerInfo worker;
@@ -144,6 +146,7 @@ Status Daemon::Parts::OpenWorker() {
   for (const std::string& limitation : executor->Limitations()) {
     log.Warn("the host limits what steps can have", {{"limitation", limitation}});
   }
+  devices = std::make_unique<devices::DeviceRegistry>(MakeDeviceOptions(config), log);
   ASSIGN_OR_RETURN(gc_policy, MakeGcPolicy(config));
   collection =
       std::make_unique<CollectionLoop>(*store->collector, gc_policy, *store->steps, clock, log);
@@ -167,7 +170,9 @@ Status Daemon::Parts::OpenSolver() {
   op_environment = std::make_unique<ops::OpEnvironment>(ops::OpEnvironment{
       *store->chains,
       clock,
-      {{*store->chains, *store->snapshots, *store->cache_mounts, *sessions, sockets}, *executor}});
+      {{*store->chains, *store->snapshots, *store->cache_mounts, *sessions, sockets},
+       *executor,
+       devices.get()}});
   ASSIGN_OR_RETURN(
       solver,
       solver::Solver::Create({
@@ -181,6 +186,7 @@ Status Daemon::Parts::OpenSolver() {
           .sessions = *sessions,
           .clock = clock,
           .log = log,
+          .devices = devices.get(),
           .slots = config.worker.max_parallelism,
       }));
   if (IsEnabled(config, kDockerfileFrontend)) {
@@ -234,7 +240,7 @@ Status Daemon::Parts::OpenServices() {
                                               : configured->second.allowed_repositories});
   }
   control_service = std::make_unique<control::ControlService>(
-      control::ControlEnvironment{*threads, worker, *sessions, *solver, *builds, *history,
+      control::ControlEnvironment{*threads, worker, *devices, *sessions, *solver, *builds, *history,
                                   *store->ledger, *store->collector, clock});
   bridge_service = std::make_unique<control::BridgeService>(*threads, worker, FindByHeader(*builds),
                                                             &op_environment->exec);

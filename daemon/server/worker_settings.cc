@@ -168,8 +168,21 @@ StatusOr<sandbox::ExecutorOptions> MakeExecutorOptions(const Config& config) {
   return options;
 }
 
+devices::DeviceRegistry::Options MakeDeviceOptions(const Config& config) {
+  devices::DeviceRegistry::Options options;
+  if (!config.cdi_disabled) {
+    options.directories = config.cdi_spec_dirs;
+  }
+  options.auto_allowed.insert(config.cdi_auto_allowed.begin(), config.cdi_auto_allowed.end());
+  return options;
+}
+
 StatusOr<solver::Entitlements> MakeAllowedEntitlements(const Config& config) {
-  return solver::Entitlements::Parse(config.insecure_entitlements);
+  std::vector<std::string> names = config.insecure_entitlements;
+  if (!config.cdi_disabled) {
+    names.push_back("device");
+  }
+  return solver::Entitlements::Parse(names);
 }
 
 }  // namespace cairn::server

@@ -5,6 +5,7 @@
 #include "cache/gc/collector.h"
 #include "cache/registry/hosts.h"
 #include "daemon/control/worker_info.h"
+#include "daemon/devices/device_registry.h"
 #include "daemon/server/config.h"
 #include "daemon/solver/entitlements.h"
 #include "runtime/base/status.h"
@@ -24,6 +25,10 @@ registry::HostTable MakeHostTable(const Config& config);
 // Finds the helper program next to the daemon's own, else in PATH.
 StatusOr<sandbox::ExecutorOptions> MakeExecutorOptions(const Config& config);
 
+// No directories when devices are disabled.
+devices::DeviceRegistry::Options MakeDeviceOptions(const Config& config);
+
+// The configured ones, and "device" unless devices are disabled.
 StatusOr<solver::Entitlements> MakeAllowedEntitlements(const Config& config);
 
 }  // namespace cairn::server

@@ -41,5 +41,19 @@ TEST(WorkerInfoTest, BriefRecordsHaveNoPolicy) {
   EXPECT_EQ(whole.buildkitversion().dockerfileversion(), DockerfileVersion());
 }
 
+TEST(WorkerInfoTest, DevicesAreListedByName) {
+  auto spec = std::make_shared<devices::DeviceSpec>();
+  spec->kind = "v.com/c";
+  spec->devices = {{.name = "b", .annotations = {{"k", "v"}}}, {.name = "a"}};
+  std::vector<std::string> problems;
+  moby::buildkit::v1::types::WorkerRecord record;
+  EncodeDevices(devices::DeviceCatalog({{.spec = spec}}, {"v.com/c=b"}, &problems), &record);
+  ASSERT_EQ(record.cdidevices_size(), 2);
+  EXPECT_EQ(record.cdidevices(0).name(), "v.com/c=a");
+  EXPECT_FALSE(record.cdidevices(0).autoallow());
+  EXPECT_TRUE(record.cdidevices(1).autoallow());
+  EXPECT_EQ(record.cdidevices(1).annotations().at("k"), "v");
+}
+
 }  // namespace
 }  // namespace cairn::control

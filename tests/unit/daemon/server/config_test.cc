@@ -56,6 +56,9 @@ insecure-entitlements = ["network.host"]
 [history]
   maxAge = 3600
   maxEntries = 7
+[cdi]
+  specDirs = ["/cdi"]
+  autoAllowed = ["v.com/c"]
 [otel]
   socketPath = "/x"
 )",
@@ -77,6 +80,8 @@ insecure-entitlements = ["network.host"]
   EXPECT_EQ(config.worker.gc_policy[1].keep_duration, absl::Minutes(1));
   EXPECT_EQ(config.worker.gc_policy[1].reserved_space.bytes, 1024U);
   EXPECT_THAT(config.registries.at("docker.io").mirrors, ElementsAre("localhost:5000"));
+  EXPECT_THAT(config.cdi_spec_dirs, ElementsAre("/cdi"));
+  EXPECT_THAT(config.cdi_auto_allowed, ElementsAre("v.com/c"));
   EXPECT_EQ(config.registries.at("docker.io").plain_http, true);
   EXPECT_EQ(config.registries.at("docker.io").key_pairs.at(0).certificate, "c");
   EXPECT_FALSE(config.frontends.at("gateway.v0").enabled);
