@@ -94,8 +94,10 @@ void CaptureSource(const pb::Op& op, const std::string& pin, Capture* out) {
   if (!digest.ok()) {
     return;
   }
-  if (absl::ConsumePrefix(&name, "docker-image+blob://")) {
-    out->AddImage({.reference = std::string(name), .digest = *digest, .blob = true});
+  const bool layout_blob = absl::ConsumePrefix(&name, "oci-layout+blob://");
+  if (layout_blob || absl::ConsumePrefix(&name, "docker-image+blob://")) {
+    out->AddImage(
+        {.reference = std::string(name), .digest = *digest, .local = layout_blob, .blob = true});
     return;
   }
   const bool layout = absl::ConsumePrefix(&name, "oci-layout://");

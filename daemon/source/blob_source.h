@@ -1,8 +1,9 @@
-// BlobSource: one blob of an image's repository as a file, named by its digest
-// ("docker-image+blob://host/repository@sha256:..").
+// BlobSource: one blob of an image's repository, or of an OCI layout that a client serves, as a
+// file, named by its digest ("docker-image+blob://host/repository@sha256:..",
+// "oci-layout+blob://name@sha256:..").
 //
-// Its digest says what it is; its repository only where it is found, and who may have it: a
-// repository is asked before a blob that is here already is given out in its name.
+// Its digest says what it is; the rest only where it is found, and who may have it: a repository or
+// client is asked before a blob that is here already is given out in its name.
 //
 // Source: protocol.md 5.3.
 #pragma once
@@ -14,6 +15,7 @@
 #include "cache/registry/client.h"
 #include "daemon/session/session_manager.h"
 #include "daemon/solver/op.h"
+#include "daemon/source/image_content.h"
 
 namespace pb {
 class SourceOp;
@@ -31,8 +33,8 @@ struct BlobSourceStores {
 class BlobSource final : public solver::Op {
  public:
   // Reads the reference and the attributes that it shares with files from URLs (http.filename,
-  // http.perm, http.uid, http.gid). kInvalidArgument names one that is malformed, or a reference
-  // without a digest.
+  // http.perm, http.uid, http.gid); of a layout also oci.store, which it needs, and oci.session.
+  // kInvalidArgument names one that is malformed, or a reference without a digest.
   static StatusOr<std::unique_ptr<solver::Op>> Create(const pb::SourceOp& op,
                                                       BlobSourceStores stores);
 
@@ -44,6 +46,9 @@ class BlobSource final : public solver::Op {
   struct Attributes {
     registry::ImageReference reference;
     Digest digest;
+    bool in_layout = false;
+    std::string layout_session;
+    std::string layout_store;
     std::string file_name;
     uint32_t mode = 0600;
     uint32_t uid = 0;
@@ -53,8 +58,12 @@ class BlobSource final : public solver::Op {
   BlobSource(Attributes attributes, BlobSourceStores stores)
       : attributes_(std::move(attributes)), stores_(stores) {}
 
+  static Status SetAttribute(const std::string& key, const std::string& value,
+                             Attributes& attributes);
   // Has the blob in the store; returns its size.
   StatusOr<uint64_t> Fetch(solver::OpContext& context);
+  StatusOr<uint64_t> FetchFromLayout(solver::OpContext& context);
+  StatusOr<uint64_t> Receive(ImageContent& content, const registry::Descriptor& descriptor);
 
   const Attributes attributes_;
   const BlobSourceStores stores_;

@@ -43,7 +43,7 @@ StatusOr<std::unique_ptr<solver::Op>> SourceFactory::MakeOp(const llb::Vertex& v
                                             .registry = stores_.registry,
                                             .resolver = resolver_});
   }
-  if (scheme == "docker-image+blob") {
+  if (scheme == "docker-image+blob" || scheme == "oci-layout+blob") {
     return BlobSource::Create(
         source,
         {.sessions = stores_.sessions, .chains = stores_.chains, .registry = stores_.registry});

@@ -75,6 +75,19 @@ TEST(CaptureTest, TellsSourcesByTheirPins) {
   EXPECT_TRUE(capture.network_access);
 }
 
+TEST(CaptureTest, BlobsAreToldFromImages) {
+  Ops ops;
+  const std::string pin = Digest::Of("blob").ToString();
+  const Digest pulled = ops.AddSource("docker-image+blob://example.com/a@" + pin, pin);
+  const Digest given = ops.AddSource("oci-layout+blob://docker.io/not/real@" + pin, pin);
+  ops.AddExec({pulled, given}, {});
+  const Capture capture = ops.Finish();
+  ASSERT_THAT(capture.images, SizeIs(2));
+  EXPECT_TRUE(capture.images[0].blob && capture.images[1].blob);
+  EXPECT_FALSE(capture.images[0].local);
+  EXPECT_TRUE(capture.images[1].local);
+}
+
 TEST(CaptureTest, ASecretIsOptionalOnlyWhenAllStepsSaySo) {
   pb::ExecOp first;
   pb::Mount* mount = first.add_mounts();

@@ -3,6 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "proto/ops.pb.h"
 #include "tests/unit/daemon/ops/op_fixture.h"
+#include "tests/unit/daemon/session/fake_client.h"
+#include "tests/unit/daemon/source/layout_service.h"
 #include "tests/unit/runtime/net/fake_http_server.h"
 #include "tests/unit/testing.h"
 
@@ -23,6 +25,21 @@ class BlobSourceTest : public ops::testing::OpTest {
     op.set_identifier("docker-image+blob://" + reference);
     (*op.mutable_attrs())["http.filename"] = "dir/layer.tar";
     (*op.mutable_attrs())["http.uid"] = "123";
+    return Run(op);
+  }
+
+  // Of the client's layout.
+  StatusOr<std::vector<std::string>> GetFromLayout(const Digest& blob, const std::string& store) {
+    session::FakeClient client({&layout_}, {"/containerd.services.content.v1.Content/Info"});
+    sessions_.Add(client.shared_session());
+    job_.sessions() = session::SessionGroup({"client"});
+    pb::SourceOp op;
+    op.set_identifier("oci-layout+blob://not/real@" + blob.ToString());
+    (*op.mutable_attrs())["oci.store"] = store;
+    return Run(op);
+  }
+
+  StatusOr<std::vector<std::string>> Run(const pb::SourceOp& op) {
     ASSIGN_OR_RETURN(
         const auto source,
         BlobSource::Create(op, {.sessions = sessions_, .chains = *chains_, .registry = registry_}));
@@ -36,6 +53,7 @@ class BlobSourceTest : public ops::testing::OpTest {
   FakeHttpServer server_{[this](const FakeRequest&) { return response_; }};
   net::HttpClient http_;
   registry::RegistryClient registry_{http_, registry::HostTable(), clock_};
+  LayoutService layout_;
   Logger log_{LogLevel::kError, LogFormat::kText};
   session::SessionManager sessions_{log_};
 };
@@ -51,6 +69,25 @@ TEST_F(BlobSourceTest, ARepositoryThatHasItNotGivesNothing) {
   response_ = FakeResponse{.status = 404};
   EXPECT_THAT(Get(absl::StrCat(server_.address(), "/a/b@", Digest::Of("bytes").ToString())),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("not found")));
+}
+
+// Such sources were not known.
+TEST_F(BlobSourceTest, ABlobOfAClientsLayoutIsOneFile) {
+  const Digest blob = Digest::Of("bytes");
+  layout_.blobs[blob.ToString()] = "bytes";
+  EXPECT_THAT(
+      GetFromLayout(blob, "layout"),
+      testing::IsOkAndHolds(ElementsAre(absl::StrCat("file ", blob.hex(), " 600 0:0 bytes"))));
+  EXPECT_TRUE(absl::IsNotFound(GetFromLayout(blob, "other").status()));
+  EXPECT_TRUE(absl::IsNotFound(GetFromLayout(Digest::Of("other"), "layout").status()));
+  EXPECT_THAT(GetFromLayout(blob, ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("requires store id")));
+}
+
+TEST_F(BlobSourceTest, WhatAClientSaysOfItsBlobIsChecked) {
+  const Digest blob = Digest::Of("bytes");
+  layout_.blobs[blob.ToString()] = "lies!";
+  EXPECT_TRUE(absl::IsDataLoss(GetFromLayout(blob, "layout").status()));
 }
 
 TEST_F(BlobSourceTest, ATagNamesNoBlob) {

@@ -2,12 +2,12 @@
 
 #include "cache/registry/manifest.h"
 #include "daemon/source/layer_memo.h"
-#include "proto/content.grpc.pb.h"
 #include "proto/ops.pb.h"
 #include "runtime/net/http_client.h"
 #include "tests/unit/cache/layer/tars.h"
 #include "tests/unit/daemon/ops/op_fixture.h"
 #include "tests/unit/daemon/session/fake_client.h"
+#include "tests/unit/daemon/source/layout_service.h"
 #include "tests/unit/testing.h"
 
 namespace cairn::source {
@@ -16,34 +16,6 @@ namespace {
 using ::cairn::testing::MakeTar;
 using ::cairn::testing::TarDirectory;
 using ::cairn::testing::TarFile;
-
-namespace content = containerd::services::content::v1;
-
-// A client's store "oci:layout" with the blobs of a map.
-class LayoutService final : public content::Content::Service {
- public:
-  std::map<std::string, std::string> blobs;  // digest -> bytes
-
- private:
-  grpc::Status Info(grpc::ServerContext* context, const content::InfoRequest* request,
-                    content::InfoResponse* response) override {
-    const auto store = context->client_metadata().find("buildkit-attachable-store-id");
-    const auto found = blobs.find(request->digest());
-    if (store == context->client_metadata().end() || store->second != "oci:layout" ||
-        found == blobs.end()) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "not found");
-    }
-    response->mutable_info()->set_size(static_cast<int64_t>(found->second.size()));
-    return grpc::Status::OK;
-  }
-  grpc::Status Read(grpc::ServerContext*, const content::ReadContentRequest* request,
-                    grpc::ServerWriter<content::ReadContentResponse>* stream) override {
-    content::ReadContentResponse response;
-    response.set_data(blobs[request->digest()]);
-    stream->Write(response);
-    return grpc::Status::OK;
-  }
-};
 
 class ImageSourceTest : public ops::testing::OpTest {
  protected:
