@@ -72,8 +72,7 @@ TEST_F(DevicesTest, DisabledDevicesAreNotThere) {
   EXPECT_EQ(Build("FROM busybox\nRUN --device=open.example/x test -z \"$X\"\n").exit_code, 0);
   EXPECT_THAT(Build("FROM busybox\nRUN --device=open.example/x,required true\n").err,
               HasSubstr("required device \"open.example/x\" is not registered"));
-  EXPECT_THAT(Build("FROM busybox\nRUN true\n", {"--allow", "device"}).err,
-              HasSubstr("entitlement device is not allowed by the daemon"));
+  EXPECT_THAT(Cairn({"workers"}).out, Not(HasSubstr("device")));
 }
 
 }  // namespace
