@@ -115,6 +115,31 @@ TEST_F(HttpSourceTest, AnErrorNamesItsStatus) {
               StatusIs(absl::StatusCode::kUnknown, HasSubstr("invalid response status 404")));
 }
 
+// Such a file was of the epoch, where one without a checksum had the server's time.
+TEST_F(HttpSourceTest, AFileKnownByItsChecksumHasTheServersTime) {
+  response_.headers.emplace_back("Last-Modified", "Thu, 01 Jan 1970 00:01:40 GMT");
+  pb::SourceOp op;
+  op.set_identifier(server_.url("/dir/foo").ToString());
+  const auto run = [&](const std::string& content) -> StatusOr<absl::Time> {
+    (*op.mutable_attrs())["http.checksum"] = Digest::Of(content).ToString();
+    ASSIGN_OR_RETURN(const auto source, HttpSource::Create(op, {.sessions = sessions_,
+                                                                .chains = *chains_,
+                                                                .database = *database_,
+                                                                .http = http_}));
+    solver::OpContext context = Context();
+    RETURN_IF_ERROR(source->Prepare(context).status());
+    ASSIGN_OR_RETURN(const std::vector<solver::OpOutput> outputs, source->Run(context, {}));
+    ASSIGN_OR_RETURN(const tree::TreeRef tree, chains_->TreeOf(outputs.at(0).chain));
+    ASSIGN_OR_RETURN(const auto root, trees_->Load(tree.digest));
+    return absl::FromUnixNanos(root->entries.at(0).metadata.mtime_ns);
+  };
+  EXPECT_THAT(run("content1"), testing::IsOkAndHolds(absl::FromUnixSeconds(100)));
+  EXPECT_THAT(run("other"),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       absl::StrCat("digest mismatch ", Digest::Of("content1").ToString(), ": ",
+                                    Digest::Of("other").ToString())));
+}
+
 // What a PGP signature is about: the file with the signature's own trailer behind it.
 TEST_F(HttpSourceTest, ChecksumsWithASuffix) {
   pb::SourceOp op;
