@@ -73,7 +73,8 @@ class RequestWriter {
         if (finish) {
           Packet packet;
           packet.set_type(Packet::PACKET_FIN);
-          stream_.Write(packet);
+          // A sender that reads to the end of the stream must find one.
+          stream_.Write(packet, grpc::WriteOptions().set_last_message());
         }
         return;
       }

@@ -149,9 +149,9 @@ Status HttpSource::CheckDigest(const Digest& digest) const {
   if (!attributes_.checksum.has_value() || *attributes_.checksum == digest) {
     return absl::OkStatus();
   }
-  return absl::DataLossError(absl::StrCat("digest mismatch for ", attributes_.url, ": ",
-                                          digest.ToString(),
-                                          " (expected: ", attributes_.checksum->ToString(), ")"));
+  return absl::DataLossError(absl::StrCat("digest mismatch ", digest.ToString(), ": ",
+                                          attributes_.checksum->ToString(), " is wanted of ",
+                                          net::RedactCredentials(attributes_.url)));
 }
 
 std::string HttpSource::NameFrom(const std::string* content_disposition) const {
@@ -283,7 +283,8 @@ StatusOr<HttpFile> HttpSource::Fetch(const session::SessionGroup& sessions,
   }
   ASSIGN_OR_RETURN(const net::HttpResponse response, std::move(fetched));
   if (!response.ok()) {
-    return absl::UnknownError(absl::StrCat("invalid response status ", response.status));
+    return absl::UnknownError(absl::StrCat("invalid response status ", response.status, " from ",
+                                           net::RedactCredentials(attributes_.url)));
   }
   ASSIGN_OR_RETURN(const blob::BlobInfo info, writer->Commit());
   HttpFile file{.digest = info.digest,
@@ -365,10 +366,7 @@ StatusOr<std::vector<solver::OpOutput>> HttpSource::Run(solver::OpContext& conte
                                                         const std::vector<layer::Chain>&) {
   if (attributes_.checksum.has_value()) {
     ASSIGN_OR_RETURN(HttpFile fetched, Fetch(context.sessions, context.cancel));
-    if (fetched.digest != *attributes_.checksum) {
-      return absl::DataLossError(absl::StrCat("digest mismatch ", fetched.digest.ToString(), ": ",
-                                              attributes_.checksum->ToString()));
-    }
+    RETURN_IF_ERROR(CheckDigest(fetched.digest));
     fetched.name = file_->name;
     file_ = std::move(fetched);
   }

@@ -107,9 +107,9 @@ TEST_F(FailureTest, WhatAServerRefusesToAddIsNamedWithItsLine) {
   const std::string file = server.url("/file").ToString();
   const Mistake mistakes[] = {
       {"FROM busybox\nADD " + none + " /\n", "Dockerfile:2",
-       "get " + none + ": invalid response status 404"},
+       "failed to load cache key: invalid response status 404 from " + none},
       {"FROM busybox\nADD --checksum=sha256:" + std::string(64, '0') + " " + file + " /\n",
-       "Dockerfile:2", "digest mismatch for " + file},
+       "Dockerfile:2", std::string(64, '0') + " is wanted of " + file},
   };
   for (const Mistake& mistake : mistakes) {
     const CommandOutput failed = Build(mistake.dockerfile);

@@ -84,7 +84,8 @@ StatusOr<CopyMode> ParseMode(const std::string& chmod) {
     return InvalidMode(chmod);
   }
   if (!IsSymbolicMode(chmod)) {
-    return Error("invalid syntax");
+    return Error(absl::StrCat("invalid mode ", Quote(chmod),
+                              ": invalid syntax: want octal digits or a mode such as u+x,g=rX"));
   }
   mode.octal = 0;
   mode.symbolic = chmod;
@@ -216,9 +217,9 @@ class Copier {
   }
 
   // A source of this instruction: fetched as a step of its own, whose failure is this line's.
-  // Of remote sources, whose errors speak for themselves: they have no location.
   llb::Output Named(llb::Output source) {
     source.node->SetName(title_);
+    SetLocation(d_.context, *source.node, d_.command().location);
     return source;
   }
 

@@ -136,8 +136,8 @@ TEST_F(HttpSourceTest, AFileKnownByItsChecksumHasTheServersTime) {
   EXPECT_THAT(run("content1"), testing::IsOkAndHolds(absl::FromUnixSeconds(100)));
   EXPECT_THAT(run("other"),
               StatusIs(absl::StatusCode::kDataLoss,
-                       absl::StrCat("digest mismatch ", Digest::Of("content1").ToString(), ": ",
-                                    Digest::Of("other").ToString())));
+                       HasSubstr(absl::StrCat("digest mismatch ", Digest::Of("content1").ToString(),
+                                              ": ", Digest::Of("other").ToString()))));
 }
 
 // What a PGP signature is about: the file with the signature's own trailer behind it.
