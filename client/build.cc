@@ -2,27 +2,20 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <random>
+#include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "client/render_error.h"
 #include "proto/control.grpc.pb.h"
+#include "runtime/base/random_id.h"
+#include "runtime/base/sync.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::client {
 namespace {
 
 using moby::buildkit::v1::Control;
-
-std::string NewBuildRef() {
-  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-  std::random_device random;
-  std::string ref(25, '0');
-  for (char& c : ref) {
-    c = kDigits[random() % 36];
-  }
-  return ref;
-}
 
 moby::buildkit::v1::SolveRequest ToProto(const BuildRequest& request, const std::string& ref,
                                          const std::string& session) {
@@ -54,26 +47,68 @@ moby::buildkit::v1::SolveRequest ToProto(const BuildRequest& request, const std:
   return proto;
 }
 
+// A build's progress, as it comes, on a thread of its own.
+class StatusFollower {
+ public:
+  StatusFollower(Control::Stub& stub, const std::string& ref, const ProgressCallback& progress) {
+    thread_ = StartThread("build-status", [this, &stub, ref, &progress] {
+      moby::buildkit::v1::StatusRequest request;
+      request.set_ref(ref);
+      const auto reader = stub.Status(&context_, request);
+      moby::buildkit::v1::StatusResponse message;
+      while (reader->Read(&message)) {
+        Note(&heard_);
+        progress(message);
+      }
+      reader->Finish();
+      Note(&ended_);
+    });
+  }
+  ~StatusFollower() { thread_.join(); }
+
+  // Waits for the end, which comes when the build has ended, steps that were interrupted too. A
+  // build that was refused never began, and has no progress to wait for.
+  void Finish(const grpc::Status& solved) {
+    MutexLock lock(mu_);
+    const absl::Time deadline = absl::Now() + kFirstMessage;
+    while (!solved.ok() && !heard_ && !ended_ && absl::Now() < deadline) {
+      changed_.WaitFor(mu_, deadline - absl::Now());
+    }
+    if (!solved.ok() && !heard_) {
+      context_.TryCancel();
+    }
+    while (!ended_) {
+      changed_.Wait(mu_);
+    }
+  }
+
+ private:
+  static constexpr absl::Duration kFirstMessage = absl::Milliseconds(500);
+
+  void Note(bool* what) {
+    MutexLock lock(mu_);
+    *what = true;
+    changed_.NotifyAll();
+  }
+
+  grpc::ClientContext context_;
+  Mutex mu_;
+  CondVar changed_;
+  bool heard_ = false;  // these two are guarded by mu_
+  bool ended_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 StatusOr<std::map<std::string, std::string>> Build(Connection& connection, BuildRequest request,
                                                    const ProgressCallback& progress,
                                                    const CancelToken& cancel) {
-  const std::string ref = NewBuildRef();
+  const std::string ref = RandomId();
   ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                    Session::Start(connection, std::move(request.session)));
   const std::unique_ptr<Control::Stub> stub = Control::NewStub(connection.channel());
-  grpc::ClientContext status_context;
-  std::thread follower = StartThread("build-status", [&] {
-    moby::buildkit::v1::StatusRequest status_request;
-    status_request.set_ref(ref);
-    auto reader = stub->Status(&status_context, status_request);
-    moby::buildkit::v1::StatusResponse message;
-    while (reader->Read(&message)) {
-      progress(message);
-    }
-    reader->Finish();
-  });
+  StatusFollower follower(*stub, ref, progress);
 
   grpc::ClientContext solve_context;
   moby::buildkit::v1::SolveResponse response;
@@ -82,11 +117,7 @@ StatusOr<std::map<std::string, std::string>> Build(Connection& connection, Build
     CancelCallback cancelled(cancel, [&] { solve_context.TryCancel(); });
     solved = stub->Solve(&solve_context, ToProto(request, ref, session->id()), &response);
   }
-  // The stream ends by itself when the build does; a build that never was has none.
-  if (!solved.ok() && (cancel.cancelled() || solved.error_code() == grpc::UNAVAILABLE)) {
-    status_context.TryCancel();
-  }
-  follower.join();
+  follower.Finish(solved);
   session->Finish();
   RETURN_IF_ERROR(FromDaemon(solved));
   return std::map<std::string, std::string>(response.exporterresponse().begin(),
