@@ -38,6 +38,26 @@ struct Scheduler::Waiter {
   }
 };
 
+// Opens once.
+struct Scheduler::Gate {
+  Mutex mu;
+  CondVar changed;
+  bool is_open ABSL_GUARDED_BY(mu) = false;
+
+  void Open() {
+    MutexLock lock(mu);
+    is_open = true;
+    changed.NotifyAll();
+  }
+
+  void Wait() {
+    MutexLock lock(mu);
+    while (!is_open) {
+      changed.Wait(mu);
+    }
+  }
+};
+
 Scheduler::Scheduler(Options options)
     : options_(std::move(options)),
       plan_(options_.slots),
@@ -201,6 +221,9 @@ StatusOr<layer::Chain> Scheduler::Evaluate(const std::shared_ptr<BuildState>& bu
 
 void Scheduler::Unload(const std::shared_ptr<BuildState>& build) {
   std::vector<std::unique_ptr<Step>> forgotten;
+  const auto stopped = std::make_shared<Gate>();
+  // Held by the steps that are stopping; the last one opens the gate.
+  std::shared_ptr<void> stopping(nullptr, [stopped](void*) { stopped->Open(); });
   Call([&] {
     std::vector<Plan::RequestId> dropped;
     for (const auto& [id, request] : requests_) {
@@ -230,8 +253,16 @@ void Scheduler::Unload(const std::shared_ptr<BuildState>& build) {
       }
     }
     CarryOut();
+    for (const auto& [id, step] : steps_) {
+      if (step->builds.empty() && step->awaited == nullptr &&
+          plan_.state(id) == Plan::State::kStopping) {
+        step->awaited = stopping;
+      }
+    }
     forgotten.swap(forgotten_);
   });
+  stopping.reset();
+  stopped->Wait();
 }
 
 void Scheduler::CarryOut() {

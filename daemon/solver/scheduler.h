@@ -68,8 +68,8 @@ class Scheduler {
   std::vector<ExportableStep> StepsToExport(const std::shared_ptr<BuildState>& build,
                                             const StepEdge& target);
 
-  // Lets go of all that `build` loaded. Waits until it is no longer in use, but for steps that are
-  // still being killed.
+  // Lets go of all that `build` loaded. Waits until it is no longer in use and the steps that
+  // nobody wants any more have stopped: when a build has ended, nothing of it runs on.
   void Unload(const std::shared_ptr<BuildState>& build);
 
   // What each running build waits for, a line each.
@@ -77,6 +77,7 @@ class Scheduler {
 
  private:
   struct Waiter;
+  struct Gate;
   struct Request {
     std::shared_ptr<BuildState> build;
     StepEdge target;

@@ -44,6 +44,8 @@ struct Step {
   std::unique_ptr<CancelSource> cancel;             // of the action that is out
   bool done = false;
   bool cached = false;  // no work was done for the result
+  // Set while a build that ended waits for this step to stop: the end of the step lets go of it.
+  std::shared_ptr<void> awaited;
 
   // Read by workers.
   std::unique_ptr<Op> op;

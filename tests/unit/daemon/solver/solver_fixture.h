@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,9 +25,10 @@ class Script {
   struct Behaviour {
     std::string content;  // of the one file that the step adds; default its name
     std::string error;
-    std::string reads;    // content of an input's file that the step reads
-    std::string selects;  // path of an input that the key depends on alone
-    bool blocks = false;  // until the build is cancelled or Release
+    std::string reads;     // content of an input's file that the step reads
+    std::string selects;   // path of an input that the key depends on alone
+    bool blocks = false;   // until the build is cancelled or Release
+    bool lingers = false;  // takes its time after that
     bool has_key = true;
     bool from_scratch = false;  // lies on nothing, whatever its inputs are
   };
@@ -58,6 +60,15 @@ class Script {
       changed_.Wait(mu_);
     }
   }
+  // Steps that blocked, once they go on.
+  void Left(const std::string& name) {
+    MutexLock lock(mu_);
+    left_.push_back(name);
+  }
+  std::vector<std::string> left() {
+    MutexLock lock(mu_);
+    return left_;
+  }
   CancelSource& release() { return release_; }
 
  private:
@@ -65,6 +76,7 @@ class Script {
   CondVar changed_;
   std::map<std::string, Behaviour> behaviours_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> runs_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> left_ ABSL_GUARDED_BY(mu_);
   CancelSource release_;
 };
 
@@ -100,6 +112,10 @@ class FakeOp final : public Op {
       CancelSource either(context.cancel);
       const CancelCallback released(script_.release().token(), [&either] { either.Cancel(); });
       either.token().WaitFor(absl::Seconds(30));
+      for (int i = 0; behaviour.lingers && i < 1000; ++i) {
+        std::this_thread::yield();
+      }
+      script_.Left(name_);
       RETURN_IF_ERROR(context.cancel.Check());
     }
     if (!behaviour.reads.empty()) {

@@ -155,6 +155,19 @@ TEST_F(SolverTest, CancelledEvaluationStopsTheStep) {
   EXPECT_OK((*ref)->Evaluate({}));
 }
 
+// Observed: a client that was interrupted had ended while processes of its build were still dying.
+TEST_F(SolverTest, ABuildEndsAfterTheStepsThatItStops) {
+  script_.Set("a", {.blocks = true, .lingers = true});
+  auto job = NewJob("1");
+  const auto ref = job->Load(llb::Marshal(Vertex("a")));
+  ASSERT_OK(ref);
+  std::thread other([&] { (*ref)->Evaluate({}).status().IgnoreError(); });
+  script_.WaitForRun("a");
+  job.reset();
+  EXPECT_THAT(script_.left(), ElementsAre("a"));
+  other.join();
+}
+
 TEST_F(SolverTest, EndOfOneBuildLeavesTheStepToTheOther) {
   script_.Set("a", {.blocks = true});
   auto first = NewJob("1");
