@@ -5,7 +5,6 @@
 #include <grpcpp/server_posix.h>
 #include <sys/socket.h>
 
-#include <random>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +16,7 @@
 #include "client/session_services.h"
 #include "proto/control.grpc.pb.h"
 #include "runtime/base/byte_tunnel.h"
+#include "runtime/base/random_id.h"
 #include "runtime/base/thread_pool.h"
 
 namespace cairn::client {
@@ -27,17 +27,6 @@ using SessionCall = grpc::ClientReaderWriter<BytesMessage, BytesMessage>;
 using SessionBytes = MessageStream<BytesMessage, SessionCall>;
 
 constexpr int kSocketBytes = 1 << 20;
-
-// 25 characters of base36, as all BuildKit clients make them.
-std::string NewSessionId() {
-  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-  std::random_device random;
-  std::string id(25, '0');
-  for (char& c : id) {
-    c = kDigits[random() % 36];
-  }
-  return id;
-}
 
 // The methods a session offers are announced in the call's metadata.
 std::vector<std::string> MethodsOf(const SessionOptions& options) {
@@ -70,7 +59,7 @@ std::vector<std::string> MethodsOf(const SessionOptions& options) {
 
 class TunnelledSession final : public Session {
  public:
-  explicit TunnelledSession(const std::string& id) : id_(id.empty() ? NewSessionId() : id) {}
+  explicit TunnelledSession(const std::string& id) : id_(id.empty() ? RandomId() : id) {}
 
   ~TunnelledSession() override { Finish(); }
 
