@@ -275,7 +275,8 @@ StatusOr<Entrypoint> BuildContexts::ReadDockerfile() {
       data = std::move(fallback);
     }
   }
-  if (absl::IsNotFound(data.status())) {
+  // What is not found may also be the context itself: a ref of a repository, say.
+  if (absl::IsNotFound(data.status()) && !absl::IsNotFound(ref->Evaluate(cancel_).status())) {
     return absl::NotFoundError(
         absl::StrCat("failed to read dockerfile: open ", filename_, ": no such file or directory"));
   }
